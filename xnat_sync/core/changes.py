@@ -1,0 +1,201 @@
+"""The plan: what has to change on the server, as a value.
+
+A `Plan` holds everything that carrying it out needs, so that a plan that was printed, stored and read again does
+exactly what it says.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from xnat_sync.core.policy import Compare, SyncPolicy
+from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.state import FileSpec, ObjectSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PLAN_FORMAT = 1
+
+
+class Action(enum.Enum):
+    """What a change does, with the symbol that stands for it in a plan."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    UPLOAD = "upload"
+    REPLACE = "replace"
+    DELETE = "delete"
+    CONFLICT = "conflict"
+
+    @property
+    def symbol(self) -> str:
+        """One character: ``+ ~ - !``."""
+        return _SYMBOLS[self]
+
+
+_SYMBOLS = {
+    Action.CREATE: "+",
+    Action.UPLOAD: "+",
+    Action.UPDATE: "~",
+    Action.REPLACE: "~",
+    Action.DELETE: "-",
+    Action.CONFLICT: "!",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldDiff:
+    """One attribute that differs: ``None`` means *not set*."""
+
+    name: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One thing to do, why, and all that is needed to do it.
+
+    ``wanted`` is the object or file as the manifest wants it, ``None`` for a delete. ``diffs`` say what differs;
+    ``held`` is what the server held when the plan was made (accession ID, or size and digest of a file).
+    """
+
+    action: Action
+    ref: Ref
+    reason: str
+    diffs: tuple[FieldDiff, ...] = ()
+    wanted: ObjectSpec | FileSpec | None = None
+    held: str = ""
+
+    @property
+    def bytes_to_send(self) -> int:
+        """The size of the file that this change sends, in bytes; 0 for everything else."""
+        sends = self.action in (Action.UPLOAD, Action.REPLACE)
+        return self.wanted.size if sends and isinstance(self.wanted, FileSpec) else 0
+
+    def to_data(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "action": self.action.value,
+            "ref": str(self.ref),
+            "level": self.ref.level.noun,
+            "reason": self.reason,
+            "held": self.held,
+            "diffs": [{"name": diff.name, "before": diff.before, "after": diff.after} for diff in self.diffs],
+            "object": _object_data(self.wanted) if isinstance(self.wanted, ObjectSpec) else None,
+            "file": _file_data(self.wanted) if isinstance(self.wanted, FileSpec) else None,
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Change:
+        """The inverse of `to_data`; malformed data is a ``ValueError``, ``KeyError`` or ``TypeError``."""
+        ref = Ref.parse(data["ref"])
+        wanted: ObjectSpec | FileSpec | None = None
+        if data["object"] is not None:
+            wanted = ObjectSpec(ref=ref, **data["object"])
+        elif data["file"] is not None:
+            wanted = FileSpec(ref=ref, **data["file"])
+        diffs = tuple(FieldDiff(**diff) for diff in data["diffs"])
+        return cls(
+            action=Action(data["action"]), ref=ref, reason=data["reason"], diffs=diffs, wanted=wanted, held=data["held"]
+        )
+
+
+def _object_data(spec: ObjectSpec) -> dict[str, Any]:
+    return {"xsi_type": spec.xsi_type, "fields": dict(spec.fields), "create": spec.create}
+
+
+def _file_data(spec: FileSpec) -> dict[str, Any]:
+    return {"path": spec.path, "size": spec.size, "md5": spec.md5, "format": spec.format, "content": spec.content}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The difference between a manifest and a server, sorted by ref.
+
+    ``unchanged`` counts by level what is already as wanted; ``by_size_only`` counts those files among them of which the
+    server states no digest, so that only their size is known to agree; ``foreign`` counts what the server holds beside
+    the manifest and what is left alone.
+    """
+
+    project: str
+    changes: tuple[Change, ...]
+    policy: SyncPolicy = field(default_factory=SyncPolicy)
+    unchanged: Mapping[Level, int] = field(default_factory=dict)
+    by_size_only: int = 0
+    foreign: Mapping[Level, int] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not self.changes
+
+    @property
+    def counts(self) -> Mapping[Action, int]:
+        """How many changes of each action, every action present."""
+        found = Counter(change.action for change in self.changes)
+        return {action: found[action] for action in Action}
+
+    @property
+    def bytes_to_send(self) -> int:
+        """The sum of the sizes of all files to send, in bytes."""
+        return sum(change.bytes_to_send for change in self.changes)
+
+    def of(self, *actions: Action) -> tuple[Change, ...]:
+        """The changes of some actions, in order."""
+        return tuple(change for change in self.changes if change.action in actions)
+
+    @property
+    def fingerprint(self) -> str:
+        """A short text that is equal for two plans that do the same, whatever counts stand beside the changes."""
+        data = {"project": self.project, "changes": [change.to_data() for change in self.changes]}
+        return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
+
+    def to_data(self) -> dict[str, Any]:
+        """Plain JSON values, described by ``schemas/plan.v1.json``."""
+        return {
+            "format_version": PLAN_FORMAT,
+            "project": self.project,
+            "fingerprint": self.fingerprint,
+            "policy": {"compare": self.policy.compare.value, "only": list(self.policy.only)},
+            "summary": {
+                **{action.value: count for action, count in self.counts.items()},
+                "bytes_to_send": self.bytes_to_send,
+                "unchanged": {level.noun: count for level, count in self.unchanged.items()},
+                "by_size_only": self.by_size_only,
+                "foreign": {level.noun: count for level, count in self.foreign.items()},
+            },
+            "changes": [change.to_data() for change in self.changes],
+        }
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Plan:
+        """The inverse of `to_data`.
+
+        Raises:
+            ValueError: the data is not a plan of this format, or was changed by hand.
+
+        """
+        try:
+            if data["format_version"] != PLAN_FORMAT:
+                raise ValueError(f"plan format {data['format_version']!r} is not known to this version")
+            plan = cls(
+                project=data["project"],
+                changes=tuple(Change.from_data(change) for change in data["changes"]),
+                policy=SyncPolicy(compare=Compare(data["policy"]["compare"]), only=tuple(data["policy"]["only"])),
+                unchanged={Level[key.upper()]: value for key, value in data["summary"]["unchanged"].items()},
+                by_size_only=data["summary"]["by_size_only"],
+                foreign={Level[key.upper()]: value for key, value in data["summary"]["foreign"].items()},
+            )
+            stated = data["fingerprint"]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not a plan: {error}") from error
+        if stated != plan.fingerprint:
+            raise ValueError("the plan was changed after it was made (its fingerprint does not fit)")
+        return plan

@@ -1,0 +1,212 @@
+"""The comparison: desired state and remote state in, plan out. Pure, and the only place that decides what differs."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from xnat_sync.core.changes import Action, Change, FieldDiff, Plan
+from xnat_sync.core.datatypes import Attribute, Kind, attribute_of, same_value
+from xnat_sync.core.policy import Compare, SyncPolicy
+from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, RemoteFile, RemoteObject, RemoteState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+
+def make_plan(project: str, desired: DesiredState, remote: RemoteState, policy: SyncPolicy | None = None) -> Plan:
+    """What has to change so that the server says what the manifest says.
+
+    Every file of ``desired`` that `files_to_hash` names must carry its digest; without one it is held to differ.
+    """
+    policy = policy or SyncPolicy()
+    desired = select(desired, policy.only)
+    index = _Index(remote)
+    changes: list[Change] = []
+    unchanged: Counter[Level] = Counter()
+    by_size_only = 0
+    blocked: set[Ref] = set()
+    for ref, spec in sorted(desired.objects.items()):
+        change = None if ref.parent in blocked else _plan_object(spec, remote, index)
+        if ref.parent in blocked or (change and change.action is Action.CONFLICT):
+            blocked.add(ref)
+        if change:
+            changes.append(change)
+        elif ref not in blocked:
+            unchanged[ref.level] += 1
+    for ref, wanted in desired.files.items():
+        if not blocked.isdisjoint(ref.ancestors()):
+            continue
+        held = remote.files.get(ref)
+        file_change = _plan_file(wanted, held, policy)
+        if file_change:
+            changes.append(file_change)
+        else:
+            unchanged[Level.FILE] += 1
+            by_size_only += not _proven(held, policy)
+    changes.extend(_plan_absent(desired.absent, remote))
+    return Plan(
+        project=project,
+        changes=tuple(sorted(changes, key=lambda change: change.ref)),
+        policy=policy,
+        unchanged=dict(sorted(unchanged.items())),
+        by_size_only=by_size_only,
+        foreign=_foreign(desired, remote),
+    )
+
+
+def files_to_hash(desired: DesiredState, remote: RemoteState, policy: SyncPolicy) -> tuple[FileSpec, ...]:
+    """The local files whose digest the comparison needs: those that the server has with the same size and a digest."""
+    if policy.compare is Compare.SIZE:
+        return ()
+    return tuple(
+        spec
+        for ref, spec in select(desired, policy.only).files.items()
+        if spec.md5 is None and (held := remote.files.get(ref)) and held.md5 and held.size == spec.size
+    )
+
+
+def select(desired: DesiredState, patterns: Iterable[str]) -> DesiredState:
+    """The part of a desired state that some patterns name, with the parents of everything in it.
+
+    A pattern is a shell pattern over `Ref.short` (``sub-0*/*_ses-01``); it takes in all that lies below its matches.
+    """
+    patterns = tuple(patterns)
+    if not patterns:
+        return desired
+
+    def named(ref: Ref) -> bool:
+        shorts = [above.short for above in (ref, *ref.ancestors()) if above.level is not Level.PROJECT]
+        return any(fnmatch.fnmatchcase(short, pattern) for short in shorts for pattern in patterns)
+
+    files = {ref: spec for ref, spec in desired.files.items() if named(ref)}
+    absent = {ref: origin for ref, origin in desired.absent.items() if named(ref)}
+    objects = {ref for ref in desired.objects if named(ref)}
+    parents = {above for ref in (*files, *objects, *absent) for above in ref.ancestors()}
+    return DesiredState(
+        objects={ref: spec for ref, spec in desired.objects.items() if ref in objects or ref in parents},
+        files=files,
+        absent=absent,
+    )
+
+
+def compare_object(spec: ObjectSpec, held: RemoteObject) -> tuple[FieldDiff, ...]:
+    """The declared attributes whose values differ, sorted by name; others are not looked at."""
+    return tuple(
+        FieldDiff(name=name, before=held.fields.get(name) or None, after=wanted)
+        for name, wanted in sorted(spec.fields.items())
+        if not _agrees(attribute_of(spec.ref.level, spec.xsi_type, name), wanted, held.fields.get(name) or None)
+    )
+
+
+def compare_file(spec: FileSpec, held: RemoteFile, policy: SyncPolicy) -> tuple[FieldDiff, ...]:
+    """What differs between a local file and the server's: size, digest, and the labels that the manifest declares."""
+    diffs: list[FieldDiff] = []
+    if spec.size != held.size:
+        diffs.append(FieldDiff(name="size", before=str(held.size), after=str(spec.size)))
+    elif policy.compare is Compare.DIGEST and held.md5 is not None and spec.md5 != held.md5:
+        diffs.append(FieldDiff(name="md5", before=held.md5, after=spec.md5))
+    labels = (("format", held.format, spec.format), ("content", held.content, spec.content))
+    diffs.extend(
+        FieldDiff(name=name, before=before or None, after=after)
+        for name, before, after in labels
+        if after is not None and after != before
+    )
+    return tuple(diffs)
+
+
+def _agrees(attribute: Attribute | None, wanted: str | None, held: str | None) -> bool:
+    if wanted is None or held is None:
+        return wanted is held
+    rule = attribute or Attribute(name="", path="", kind=Kind.TEXT)
+    return same_value(rule, wanted, held)
+
+
+class _Index:
+    """Look-ups over the remote objects that the conflict rules need."""
+
+    def __init__(self, remote: RemoteState) -> None:
+        sessions = [ref for ref in remote.objects if ref.level is Level.SESSION]
+        self.sessions: Mapping[str, Ref] = {ref.label: ref for ref in sessions}
+        self.scan_types: dict[tuple[Ref | None, str], Ref] = {
+            (ref.parent, held.fields.get("type", "")): ref
+            for ref, held in remote.objects.items()
+            if ref.level is Level.SCAN
+        }
+
+
+def _plan_object(spec: ObjectSpec, remote: RemoteState, index: _Index) -> Change | None:
+    held = remote.objects.get(spec.ref)
+    conflict = _conflict(spec, held, index)
+    if conflict:
+        return Change(action=Action.CONFLICT, ref=spec.ref, reason=conflict, wanted=spec)
+    if held is None:
+        wanted = {name: value for name, value in spec.fields.items() if value is not None}
+        diffs = tuple(FieldDiff(name=name, before=None, after=value) for name, value in sorted(wanted.items()))
+        return Change(action=Action.CREATE, ref=spec.ref, reason="not on the server", diffs=diffs, wanted=spec)
+    diffs = compare_object(spec, held)
+    if not diffs:
+        return None
+    if held.project and held.project != spec.ref.project:
+        reason = f"belongs to project {held.project} and is only shared here; change it there"
+        return Change(action=Action.CONFLICT, ref=spec.ref, reason=reason, diffs=diffs, wanted=spec)
+    reason = "attributes differ"
+    return Change(action=Action.UPDATE, ref=spec.ref, reason=reason, diffs=diffs, wanted=spec, held=held.accession_id)
+
+
+def _conflict(spec: ObjectSpec, held: RemoteObject | None, index: _Index) -> str | None:
+    """Why an object can be neither created nor updated, ``None`` if it can."""
+    if held is None and not spec.create:
+        return "does not exist on the server, and the manifest does not say create: true"
+    if held is not None and held.xsi_type != spec.xsi_type and spec.ref.level in (Level.SESSION, Level.SCAN):
+        return f"is a {held.xsi_type} on the server and a {spec.xsi_type} in the manifest; XNAT cannot change a type"
+    if spec.ref.level is Level.SESSION and held is None:
+        elsewhere = index.sessions.get(spec.ref.label)
+        if elsewhere and elsewhere.parent and elsewhere != spec.ref:
+            # A PUT would re-parent it without a word (SubjAssessmentResource).
+            return f"belongs to subject {elsewhere.parent.label} on the server"
+    if spec.ref.level is Level.SCAN:
+        twin = index.scan_types.get((spec.ref.parent, spec.ref.label))
+        if twin and twin != spec.ref:
+            # Files routes find a scan by ID or by type (XNATTemplate), so every upload would answer 404.
+            return f"has the ID that is the type of scan {twin.label} on the server; XNAT could not tell them apart"
+    return None
+
+
+def _plan_file(spec: FileSpec, held: RemoteFile | None, policy: SyncPolicy) -> Change | None:
+    if held is None:
+        return Change(action=Action.UPLOAD, ref=spec.ref, reason="not on the server", wanted=spec)
+    diffs = compare_file(spec, held, policy)
+    if not diffs:
+        return None
+    reason = "content differs" if diffs[0].name in ("size", "md5") else f"{diffs[0].name} differs"
+    state = f"{held.size} {held.md5 or '-'}"
+    return Change(action=Action.REPLACE, ref=spec.ref, reason=reason, diffs=diffs, wanted=spec, held=state)
+
+
+def _proven(held: RemoteFile | None, policy: SyncPolicy) -> bool:
+    return held is not None and held.md5 is not None and policy.compare is Compare.DIGEST
+
+
+def _plan_absent(absent: Iterable[Ref], remote: RemoteState) -> Iterator[Change]:
+    filled = {above for ref in remote.files for above in ref.ancestors() if above.level is Level.RESOURCE}
+    for ref in absent:
+        held = remote.objects.get(ref)
+        file = remote.files.get(ref)
+        if held or file or ref in filled or ref in remote.resources:
+            state = held.accession_id if held else f"{file.size} {file.md5 or '-'}" if file else ""
+            yield Change(action=Action.DELETE, ref=ref, reason="the manifest says state: absent", held=state)
+
+
+def _foreign(desired: DesiredState, remote: RemoteState) -> dict[Level, int]:
+    """How much the server holds that the manifest does not speak of."""
+    known = desired.objects.keys() | desired.files.keys()
+    spoken = known | desired.absent.keys()
+    found = Counter(ref.level for ref in remote.objects if ref not in spoken)
+    found.update(
+        Level.FILE for ref in remote.files if ref not in spoken and desired.absent.keys().isdisjoint(ref.ancestors())
+    )
+    found.pop(Level.PROJECT, None)
+    return dict(sorted(found.items()))

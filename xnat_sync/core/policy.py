@@ -1,0 +1,23 @@
+"""The closed choices that steer a comparison."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+
+class Compare(enum.Enum):
+    """How two files are held to be the same."""
+
+    DIGEST = "digest"
+    """Same size, and same MD5 wherever the server states one."""
+    SIZE = "size"
+    """Same size; the content is not read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncPolicy:
+    """How to compare, and what to look at: ``only`` are patterns over `Ref.short`, none meaning everything."""
+
+    compare: Compare = Compare.DIGEST
+    only: tuple[str, ...] = ()

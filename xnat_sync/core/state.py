@@ -1,0 +1,91 @@
+"""The two sides that a plan compares: what the manifest wants, and what the server holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from xnat_sync.core.errors import Origin
+    from xnat_sync.core.refs import Ref
+
+Fields = Mapping[str, str | None]
+"""Attribute name (`datatypes`) to value as text; ``None`` means *must be empty*."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectSpec:
+    """One project, subject, session or scan as the manifest wants it. Only the attributes in ``fields`` matter."""
+
+    ref: Ref
+    xsi_type: str
+    fields: Fields = field(default_factory=dict)
+    create: bool = True
+    """Whether it may be made if it is missing: only a project may say no."""
+    origin: Origin | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSpec:
+    """One file as the manifest wants it: ``size`` in bytes, ``md5`` in hex or ``None`` while nobody has hashed it.
+
+    ``path`` is plain text for the shell to open; ``format`` and ``content`` are XNAT's labels for the file, ``None``
+    where the manifest says nothing.
+    """
+
+    ref: Ref
+    path: str
+    size: int
+    md5: str | None = None
+    format: str | None = None
+    content: str | None = None
+    mtime_ns: int = field(default=0, compare=False)
+    origin: Origin | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredState:
+    """Everything that one study wants. The parents of each object and file are always among ``objects``.
+
+    ``absent`` are the things that must not exist.
+    """
+
+    objects: Mapping[Ref, ObjectSpec]
+    files: Mapping[Ref, FileSpec]
+    absent: Mapping[Ref, Origin | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteObject:
+    """One object on the server. ``project`` is its primary project, which differs from the ref's where it is shared."""
+
+    ref: Ref
+    accession_id: str
+    xsi_type: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    project: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteFile:
+    """One file in a catalog of the server; ``md5`` is ``None`` where the server does not say, never *empty*."""
+
+    ref: Ref
+    size: int
+    md5: str | None = None
+    format: str = ""
+    content: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteState:
+    """What the server holds for one project, as far as the manifest needs to know.
+
+    ``objects`` are all subjects, sessions and scans of the project; ``files`` those of the sessions, subjects and
+    project that the manifest touches; ``resources`` the resources that are known to exist without files.
+    """
+
+    objects: Mapping[Ref, RemoteObject]
+    files: Mapping[Ref, RemoteFile]
+    resources: frozenset[Ref] = frozenset()

@@ -1,0 +1,142 @@
+"""The port: what the rest of the program asks of an XNAT, in the program's own words.
+
+Rules for every method: a failure is a `GatewayError`; reads may be repeated freely; one gateway object serves one thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from xnat_sync.core.refs import Ref
+    from xnat_sync.core.state import FileSpec, ObjectSpec, RemoteFile, RemoteObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerInfo:
+    """Who answers, and as whom: ``checksums`` is ``None`` where the server does not tell."""
+
+    url: str
+    version: str
+    user: str
+    checksums: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadReply:
+    """What an upload did: the MD5 of each file as it was read, and the paths that the server kept as they were.
+
+    ``duplicates`` are paths inside the resource that existed, so that the server answered 200 and did not store them.
+    """
+
+    md5: Mapping[Ref, str]
+    duplicates: frozenset[str]
+
+
+class Reader(Protocol):
+    """The half of a gateway that cannot write."""
+
+    def server(self) -> ServerInfo:
+        """The server and the account. One or two requests."""
+        ...
+
+    def project(self, label: str) -> RemoteObject | None:
+        """The project with all attributes, ``None`` if it is missing or hidden. One request."""
+        ...
+
+    def subjects(self, project: str, names: frozenset[str]) -> tuple[RemoteObject, ...]:
+        """All subjects of a project, each with those of the named attributes that are set. One request."""
+        ...
+
+    def sessions(self, project: str, names: frozenset[str]) -> tuple[RemoteObject, ...]:
+        """All experiments of a project with those attributes that every experiment has. One request.
+
+        Experiments that are no imaging sessions are listed too: they occupy labels.
+        """
+        ...
+
+    def images(
+        self, project: str, xsi_type: str | None, session_names: frozenset[str], scan_names: frozenset[str]
+    ) -> tuple[RemoteObject, ...]:
+        """The imaging sessions and their scans, each with the named attributes. One request.
+
+        With ``xsi_type`` ``None``: all of them with attributes that every session or scan has. With a session type:
+        sessions of that type with its own attributes, and scans of the scan type that goes with it (`default_scan_type`).
+        An object may appear with part of its attributes; `RemoteObject.fields` of several answers add up.
+        """
+        ...
+
+    def session_files(self, sessions: Sequence[RemoteObject]) -> tuple[RemoteFile, ...]:
+        """All files of some sessions and their scans, assessors left out. One request for a hundred sessions."""
+        ...
+
+    def own_files(self, owner: Ref) -> tuple[RemoteFile, ...]:
+        """The files in a project's, or a subject's, own resources. One request."""
+        ...
+
+    def resource_files(self, resource: Ref) -> tuple[RemoteFile, ...]:
+        """The files of one resource as its catalog has them now; none if there is no such resource. One request."""
+        ...
+
+    def resources(self, owner: Ref) -> frozenset[Ref]:
+        """All resources of an object (of a session: those of its scans too), empty ones included. One request."""
+        ...
+
+    def download(self, file: Ref) -> AbstractContextManager[Iterator[bytes]]:
+        """The bytes of one file in chunks."""
+        ...
+
+    def close(self) -> None:
+        """Give back what this gateway holds. Safe to repeat."""
+        ...
+
+
+class Gateway(Reader, Protocol):
+    """A gateway that can write. Each write carries a reason, which XNAT keeps in the object's history."""
+
+    def put_object(self, spec: ObjectSpec, *, exists: bool, fields: Mapping[str, str | None], reason: str) -> None:
+        """Create an object, or set some attributes of one that exists. Safe to repeat.
+
+        XNAT drops what it does not understand and answers 200: read back what matters.
+        """
+        ...
+
+    def upload(
+        self,
+        resource: Ref,
+        files: Sequence[FileSpec],
+        *,
+        overwrite: bool,
+        reason: str,
+        sent: Callable[[int], None],
+    ) -> UploadReply:
+        """Send files into one resource, creating it if it is missing. All files share one format and content label.
+
+        One file goes as itself where its name and size allow, anything else as one streamed archive. ``sent`` is told
+        about bytes as they go. Without ``overwrite`` existing files are left alone and reported.
+
+        Raises:
+            LocalFileError: a file is gone, or no longer has the size or the digest of its spec.
+
+        """
+        ...
+
+    def delete(self, ref: Ref, *, reason: str) -> None:
+        """Delete an object with all below it, a resource, or one file and no other. Safe to repeat: absent is done."""
+        ...
+
+
+class GatewayFactory(Protocol):
+    """Makes gateways that share one login; ``close`` ends the login."""
+
+    def __call__(self) -> Gateway:
+        """A gateway for the calling thread."""
+        ...
+
+    def close(self) -> None:
+        """End the login. Safe to repeat."""
+        ...
