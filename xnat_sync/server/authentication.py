@@ -1,0 +1,114 @@
+"""Who is calling: cookie, Basic, alias token or nobody (``XnatBasicAuthenticationFilter``, ``XnatSecureGuard``)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xnat_sync.server.access import GUEST
+from xnat_sync.server.errors import XnatError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from xnat_sync.server.access import User
+    from xnat_sync.server.sessions import Session, Sessions
+    from xnat_sync.server.users import Credentials
+
+OPEN_PATHS = frozenset(
+    {
+        "/",
+        "/data/JSESSION",
+        "/data/services/auth",
+        "/REST/JSESSION",
+        "/REST/services/auth",
+        "/xapi/siteConfig/buildInfo",
+        "/xapi/siteConfig/siteHome",
+        "/xapi/siteConfig/siteId",
+        "/xapi/siteConfig/siteLogoPath",
+        "/xapi/siteConfig/siteUrl",
+    }
+)
+"""Served to everybody (``configured-urls.yaml``). Hence a 200 from ``/data/JSESSION`` proves no login."""
+
+_INTERACTIVE = re.compile(r"MSIE|Mozilla|AppleWebKit|Opera")
+LOGIN_PAGE = (
+    "<!DOCTYPE html>\n<html>\n<head><title>XNAT</title></head>\n<body>\n"
+    "<!-- BEGIN xnat-templates/screens/Login.vm -->\n"
+    '<form name="form1" method="post" action="/login"><input name="username"><input name="password" type="password">'
+    "</form>\n<!-- END xnat-templates/screens/Login.vm -->\n</body>\n</html>\n"
+)
+LOGIN_PATH = "/app/template/Login.vm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """The caller of one request, and the session that answers to it, if any."""
+
+    user: User
+    session: Session | None
+    is_new: bool = False
+
+
+def identify(request: Request, sessions: Sessions, credentials: Credentials, now: int) -> Identity:
+    """Cookie first, then Basic; wrong Basic credentials are refused even where anybody may read.
+
+    A cookie-less Basic request opens a session each time, as XNAT does; a Basic request whose cookie already belongs
+    to that user keeps it (``authenticationIsRequired``).
+    """
+    session = sessions.find(request.cookies.get("JSESSIONID", ""))
+    header = request.headers.get("authorization", "")
+    if not header.lower().startswith("basic "):
+        return Identity(user=session.user if session else GUEST, session=session)
+    name, secret = _basic(header)
+    if session is not None and session.user.login == name:
+        return Identity(user=session.user, session=session)
+    user = credentials.check(name, secret, now)
+    if user is None:
+        raise unauthorized()
+    if session is not None and session.user == user:
+        return Identity(user=user, session=session)
+    return Identity(user=user, session=sessions.open(user), is_new=True)
+
+
+def _basic(header: str) -> tuple[str, str]:
+    try:
+        text = base64.b64decode(header[6:].strip(), validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError) as error:
+        raise XnatError(500) from error
+    name, colon, secret = text.partition(":")
+    if not colon:
+        raise XnatError(500)  # a ServletException in XNAT
+    return name.rpartition("/")[2], secret
+
+
+def session_cookie(session_id: str) -> str:
+    """The cookie of a session: HttpOnly, and never Secure on plain http."""
+    return f"JSESSIONID={session_id}; Path=/; HttpOnly"
+
+
+def unauthorized(message: str | None = None) -> XnatError:
+    """401 with the challenge that script agents get."""
+    return XnatError(401, message, headers={"WWW-Authenticate": 'Basic realm="XNAT Protected Area"'})
+
+
+def is_interactive(request: Request) -> bool:
+    """Whether the User-Agent looks like a browser, which is sent to the login page instead of getting 401."""
+    return _INTERACTIVE.search(request.headers.get("user-agent", "")) is not None
+
+
+def require_login(request: Request, identity: Identity, requires_login: Callable[[], bool]) -> None:
+    """Lets through whoever may pass; otherwise 401 or, for browsers, a redirect (``XnatAuthenticationEntryPoint``)."""
+    path = bytes(request.scope["raw_path"]).decode("latin-1").rstrip("/") or "/"
+    if not identity.user.is_guest or path in OPEN_PATHS or path == LOGIN_PATH:
+        return
+    if not requires_login():
+        return
+    if is_interactive(request):
+        raise XnatError(302, headers={"Location": LOGIN_PATH})
+    raise unauthorized()

@@ -1,0 +1,135 @@
+"""Logging in and out: ``/data/services/auth``, ``/data/JSESSION``, ``/data/auth``, alias tokens."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
+
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from xnat_sync.server.access import GUEST
+from xnat_sync.server.authentication import session_cookie
+from xnat_sync.server.errors import XnatError
+from xnat_sync.server.routing import Route, blocking, with_body
+from xnat_sync.server.users import find_user, issue_token, token_owner
+
+if TYPE_CHECKING:
+    from xnat_sync.server.routing import Call
+    from xnat_sync.server.users import AliasToken
+
+
+def _session_id(session_id: str, *, is_new: bool) -> Response:
+    response = PlainTextResponse(session_id)
+    if is_new:
+        response.headers.append("Set-Cookie", session_cookie(session_id))
+    return response
+
+
+def log_in(call: Call, body: bytes) -> Response:
+    """Authenticates the session that the client carries, or a new one; the answer is the session id."""
+    form = dict(reversed(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)))
+    name = form.get("username", form.get("j_username", ""))
+    secret = form.get("password", form.get("j_password", ""))
+    now = int(call.context.clock().timestamp() * 1000)
+    user = call.credentials.check(name.rpartition("/")[2], secret, now)
+    if user is None:
+        raise XnatError(401, "Authentication failed.")
+    sessions = call.context.sessions
+    if call.session is not None:
+        sessions.log_in(call.session.id, user)
+        return _session_id(call.session.id, is_new=False)
+    session = sessions.open(user)
+    return _session_id(session.id, is_new=True)
+
+
+def get_session(call: Call) -> Response:
+    """The session id; without a login that of a fresh anonymous session, with status 200 all the same."""
+    if call.session is not None:
+        return _session_id(call.session.id, is_new=False)
+    session = call.context.sessions.open(GUEST)
+    return _session_id(session.id, is_new=True)
+
+
+def end_session(call: Call) -> Response:
+    """Invalidates the session; exactly 200."""
+    if call.session is not None:
+        call.context.sessions.revoke(call.session.id)
+    return PlainTextResponse("")
+
+
+def who_am_i(call: Call) -> Response:
+    """``User 'NAME' is logged in``."""
+    return PlainTextResponse(f"User '{call.user.login}' is logged in")
+
+
+def _token_json(token: AliasToken, number: int) -> dict[str, object]:
+    return {
+        "alias": token.alias,
+        "secret": token.secret,
+        "xdatUserId": token.login,
+        "singleUse": False,
+        "estimatedExpirationTime": token.expires,
+        "validIPAddresses": [],
+        "id": number,
+        "enabled": True,
+    }
+
+
+def issue(call: Call) -> Response:
+    """A new pair for the caller, or for another user if an administrator asks; nothing for the guest."""
+    if call.user.is_guest:
+        raise XnatError(403)
+    login = call.params.get("USER", call.user.login)
+    if login != call.user.login and not call.user.admin:
+        raise XnatError(403)
+    lifetime = call.context.preferences.seconds("aliasTokenTimeout")
+    expires = int((call.context.clock().timestamp() + lifetime) * 1000)
+    with call.context.store.write() as db:
+        if find_user(db, login) is None:
+            raise XnatError(404)
+        token = issue_token(db, login, expires)
+        number = db.execute("SELECT rowid FROM alias_token WHERE alias = ?", (token.alias,)).fetchone()[0]
+    return JSONResponse(_token_json(token, number))
+
+
+def validate(call: Call) -> Response:
+    """``{"valid": NAME}``; without the key when the pair is wrong."""
+    now = int(call.context.clock().timestamp() * 1000)
+    with call.context.store.read() as db:
+        login = token_owner(db, call.params["TOKEN"], call.params["SECRET"], now)
+    return JSONResponse({} if login is None else {"valid": login})
+
+
+def invalidate(call: Call) -> Response:
+    """Deletes a pair of the caller's own."""
+    with call.context.store.write() as db:
+        row = db.execute("SELECT login FROM alias_token WHERE alias = ?", (call.params["TOKEN"],)).fetchone()
+        if row is None:
+            raise XnatError(404)
+        if row["login"] != call.user.login and not call.user.admin:
+            raise XnatError(403)
+        db.execute("DELETE FROM alias_token WHERE alias = ?", (call.params["TOKEN"],))
+    return JSONResponse({"result": "OK"})
+
+
+def refuse_get(call: Call) -> Response:
+    """GET on the login service throws in XNAT."""
+    raise XnatError(500)
+
+
+ROUTES = [
+    Route("PUT", "/services/auth", with_body(log_in), "AuthenticationRestlet", archive=False),
+    Route("POST", "/services/auth", with_body(log_in), "AuthenticationRestlet", archive=False),
+    Route("GET", "/services/auth", blocking(refuse_get), "AuthenticationRestlet (500 inferred)", archive=False),
+    Route("GET", "/JSESSION", blocking(get_session), "UserSession; anonymous id inferred", archive=False),
+    Route("POST", "/JSESSION", blocking(get_session), "UserSession; anonymous id inferred", archive=False),
+    Route("DELETE", "/JSESSION", blocking(end_session), "UserSession; empty body inferred", archive=False),
+    Route("GET", "/auth", blocking(who_am_i), "UserAuth", archive=False),
+    Route("GET", "/services/tokens/issue", blocking(issue), "AliasTokenRestlet", archive=False),
+    Route("GET", "/services/tokens/issue/user/{USER}", blocking(issue), "AliasTokenRestlet", archive=False),
+    Route("GET", "/services/tokens/validate/{TOKEN}/{SECRET}", blocking(validate), "AliasTokenRestlet", archive=False),
+    Route("GET", "/services/tokens/invalidate/{TOKEN}", blocking(invalidate), "AliasTokenRestlet", archive=False),
+    Route(
+        "GET", "/services/tokens/invalidate/{TOKEN}/{SECRET}", blocking(invalidate), "AliasTokenRestlet", archive=False
+    ),
+]

@@ -1,0 +1,151 @@
+"""A running server as a context manager, for tests and the demo."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from xnat_sync.server.app import Application
+from xnat_sync.server.faults import Faults
+from xnat_sync.server.preferences import Preferences
+from xnat_sync.server.requestlog import RequestLog
+from xnat_sync.server.routing import Context
+from xnat_sync.server.sessions import Sessions
+from xnat_sync.server.store import Store
+from xnat_sync.server.users import add_user
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+DEFAULT_VERSION = "1.9.2.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunningServer:
+    """What a test holds while the server runs."""
+
+    url: str
+    context: Context
+
+    @property
+    def log(self) -> RequestLog:
+        """Every request answered so far."""
+        return self.context.log
+
+    @property
+    def faults(self) -> Faults:
+        """The fault rules; add to them at any time."""
+        return self.context.faults
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a server is to behave; everything has a default."""
+
+    user: str = "admin"
+    password: str = "admin"  # noqa: S105 - the documented login of a throw-away server on loopback
+    version: str = DEFAULT_VERSION
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+
+def make_context(root: Path, settings: Settings, faults: Faults | None = None) -> Context:
+    """Opens (or creates) the server's folder and the account that may log in."""
+    root.mkdir(parents=True, exist_ok=True)
+    archive, cache = root / "archive", root / "cache"
+    archive.mkdir(exist_ok=True)
+    cache.mkdir(exist_ok=True)
+    store = Store(root)
+    with store.write() as db:
+        add_user(db, "guest", None)
+        add_user(db, settings.user, settings.password, admin=True)
+    preferences = Preferences(store)
+    return Context(
+        store=store,
+        archive=archive,
+        cache=cache,
+        clock=settings.clock,
+        preferences=preferences,
+        version=settings.version,
+        sessions=Sessions(
+            now=lambda: settings.clock().timestamp(), timeout=lambda: preferences.seconds("sessionTimeout")
+        ),
+        faults=faults or Faults(),
+        log=RequestLog(),
+    )
+
+
+def uvicorn_config(application: Application) -> uvicorn.Config:
+    """How the host is set up: no access log, no lifespan, no server header, C parser."""
+    return uvicorn.Config(
+        application, log_config=None, access_log=False, lifespan="off", server_header=False, ws="none"
+    )
+
+
+class _Host:
+    """uvicorn in a thread that stops the moment it is told to, not at its next tick."""
+
+    def __init__(self, application: Application, listener: socket.socket) -> None:
+        self._config = uvicorn_config(application)
+        self._listener = listener
+        self._stop = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="xnat-server", daemon=True)
+
+    def start(self) -> None:
+        """Returns when requests are being served."""
+        self._thread.start()
+        self._started.wait()
+
+    def stop(self) -> None:
+        """Returns when the last connection is closed."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=self._config.get_loop_factory()) as runner:
+            runner.run(self._serve())
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._config.load()
+        host = uvicorn.Server(self._config)
+        host.lifespan = self._config.lifespan_class(self._config)
+        await host.startup(sockets=[self._listener])
+        self._started.set()
+        await self._stop.wait()
+        await host.shutdown(sockets=[self._listener])
+
+
+@contextmanager
+def running(  # noqa: PLR0913 - the settings of a test server, keyword-only, each with a default
+    root: Path,
+    *,
+    port: int = 0,
+    user: str = "admin",
+    password: str = "admin",  # noqa: S107 - see Settings
+    version: str = DEFAULT_VERSION,
+    faults: Faults | None = None,
+    clock: Callable[[], datetime] = Settings().clock,
+) -> Iterator[RunningServer]:
+    """A server on loopback over the folder ``root``, ready inside the block and gone after it."""
+    settings = Settings(user=user, password=password, version=version, clock=clock)
+    context = make_context(root, settings, faults)
+    listener = socket.create_server(("127.0.0.1", port), backlog=512)
+    host = _Host(Application(context), listener)
+    host.start()
+    try:
+        yield RunningServer(url=f"http://127.0.0.1:{listener.getsockname()[1]}", context=context)
+    finally:
+        host.stop()
+        listener.close()
+        context.store.close()

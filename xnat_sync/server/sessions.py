@@ -1,0 +1,86 @@
+"""Login sessions, kept in memory: a restart logs everybody out, as a restart of Tomcat does."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from xnat_sync.server.access import GUEST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from xnat_sync.server.access import User
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One JSESSIONID; anonymous while its user is the guest."""
+
+    id: str
+    user: User
+    expires: float
+
+
+class Sessions:
+    """All live sessions; each use prolongs one (Tomcat's ``maxInactiveInterval``)."""
+
+    def __init__(self, now: Callable[[], float], timeout: Callable[[], int]) -> None:
+        self._now = now
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._sessions: dict[str, Session] = {}
+
+    def open(self, user: User = GUEST) -> Session:
+        """A new session."""
+        session = Session(id=secrets.token_hex(16).upper(), user=user, expires=self._now() + self._timeout())
+        with self._lock:
+            self._sessions[session.id] = session
+        return session
+
+    def find(self, session_id: str) -> Session | None:
+        """The live session of that id, prolonged; ``None`` when it is unknown or has expired."""
+        now, timeout = self._now(), self._timeout()
+        with self._lock:
+            session = self._sessions.get(session_id)
+            if session is None:
+                return None
+            if session.expires <= now:
+                del self._sessions[session_id]
+                return None
+            prolonged = replace(session, expires=now + timeout)
+            self._sessions[session_id] = prolonged
+            return prolonged
+
+    def log_in(self, session_id: str, user: User) -> None:
+        """Gives a live session to ``user``; its id stays (``AuthenticationRestlet`` does not rotate it)."""
+        with self._lock:
+            session = self._sessions.get(session_id)
+            if session is not None:
+                self._sessions[session_id] = replace(session, user=user)
+
+    def revoke(self, session_id: str) -> None:
+        """Ends one session."""
+        with self._lock:
+            self._sessions.pop(session_id, None)
+
+    def revoke_all(self) -> None:
+        """Ends every session: the next request with an old cookie is nobody's."""
+        with self._lock:
+            self._sessions.clear()
+
+    def revoke_user(self, login: str) -> list[str]:
+        """Ends the sessions of one user and says which they were."""
+        with self._lock:
+            gone = [session.id for session in self._sessions.values() if session.user.login == login]
+            for session_id in gone:
+                del self._sessions[session_id]
+            return gone
+
+    def of(self, login: str) -> list[str]:
+        """Ids of the live sessions of one user."""
+        now = self._now()
+        with self._lock:
+            return [item.id for item in self._sessions.values() if item.user.login == login and item.expires > now]
