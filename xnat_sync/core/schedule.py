@@ -31,7 +31,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """A plan in order: all of a wave may run at once, waves one after another; then the lanes; then the delete waves."""
+    """A plan in order: waves one after another, all of a wave at once; then the lanes; then the delete waves."""
 
     waves: tuple[tuple[Change, ...], ...]
     lanes: tuple[Lane, ...]
@@ -39,7 +39,7 @@ class Schedule:
 
 
 def schedule(plan: Plan) -> Schedule:
-    """Order a plan. Parents come before children, the largest lanes first, deletes last with children before parents."""
+    """Order a plan: parents before children, the largest lanes first, deletes last with children before parents."""
     return Schedule(
         waves=_by_level(plan.of(Action.CREATE, Action.UPDATE)),
         lanes=_lanes(plan.of(Action.UPLOAD, Action.REPLACE)),

@@ -1,6 +1,6 @@
 """The port: what the rest of the program asks of an XNAT, in the program's own words.
 
-Rules for every method: a failure is a `GatewayError`; reads may be repeated freely; one gateway object serves one thread.
+Rules for every method: a failure is a `GatewayError`; reads may be repeated freely; one gateway serves one thread.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Reader(Protocol):
         """The imaging sessions and their scans, each with the named attributes. One request.
 
         With ``xsi_type`` ``None``: all of them with attributes that every session or scan has. With a session type:
-        sessions of that type with its own attributes, and scans of the scan type that goes with it (`default_scan_type`).
+        sessions of that type with its own attributes, and scans of the type that goes with it (`default_scan_type`).
         An object may appear with part of its attributes; `RemoteObject.fields` of several answers add up.
         """
         ...
