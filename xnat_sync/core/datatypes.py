@@ -69,6 +69,7 @@ _PROJECT = (
     *_attributes(Kind.TEXT, "name", "secondary_id=secondary_ID", "keywords"),
     *_attributes(Kind.TEXT, "description", longest=10000),
     *_attributes(Kind.TEXT, "pi_firstname=PI/firstname", "pi_lastname=PI/lastname"),
+    Attribute(name="accessibility", path="accessibility", kind=Kind.CHOICE, choices=("private", "protected", "public")),
 )
 _SUBJECT_ATTRIBUTES = (
     *_attributes(Kind.TEXT, "group", "src", "initials"),

@@ -37,6 +37,14 @@ class UploadReply:
     duplicates: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageTypes:
+    """A pair of xsi types that one request can read the attributes of: ``xnat:mrSessionData``, ``xnat:mrScanData``."""
+
+    session: str
+    scan: str
+
+
 class Reader(Protocol):
     """The half of a gateway that cannot write."""
 
@@ -53,20 +61,21 @@ class Reader(Protocol):
         ...
 
     def sessions(self, project: str, names: frozenset[str]) -> tuple[RemoteObject, ...]:
-        """All experiments of a project with those attributes that every experiment has. One request.
+        """All experiments of a project with those of the named attributes that every experiment has. One request.
 
-        Experiments that are no imaging sessions are listed too: they occupy labels.
+        Names that only imaging sessions have are passed over. Experiments that are no imaging sessions are listed
+        too: they occupy labels.
         """
         ...
 
     def images(
-        self, project: str, xsi_type: str | None, session_names: frozenset[str], scan_names: frozenset[str]
+        self, project: str, types: ImageTypes | None, session_names: frozenset[str], scan_names: frozenset[str]
     ) -> tuple[RemoteObject, ...]:
-        """The imaging sessions and their scans, each with the named attributes. One request.
+        """The imaging sessions and their scans, each with those of the named attributes that are set. One request.
 
-        With ``xsi_type`` ``None``: all of them with attributes that every session or scan has. With a session type:
-        sessions of that type with its own attributes, and scans of the type that goes with it (`default_scan_type`).
-        An object may appear with part of its attributes; `RemoteObject.fields` of several answers add up.
+        With ``types`` ``None``: all of them, with attributes that every session or scan has; names that only some type
+        has are passed over. With types: sessions of that type and their scans of that type, own attributes included.
+        An object may appear in several answers with part of its attributes; the fields add up.
         """
         ...
 
