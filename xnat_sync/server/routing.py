@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 
 from starlette.concurrency import run_in_threadpool
 
+from xnat_sync.server.catalog import Catalogs
 from xnat_sync.server.errors import XnatError
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Context:
     sessions: Sessions
     faults: Faults
     log: RequestLog
+    catalogs: Catalogs = field(default_factory=Catalogs)
 
 
 class Query:
