@@ -121,7 +121,7 @@ class Plan:
 
     ``unchanged`` counts by level what is already as wanted; ``by_size_only`` counts those files among them of which the
     server states no digest, so that only their size is known to agree; ``foreign`` counts what the server holds beside
-    the manifest and what is left alone.
+    the manifest and what is left alone. ``context`` are the unchanged parents of what changes: they must exist.
     """
 
     project: str
@@ -130,6 +130,7 @@ class Plan:
     unchanged: Mapping[Level, int] = field(default_factory=dict)
     by_size_only: int = 0
     foreign: Mapping[Level, int] = field(default_factory=dict)
+    context: tuple[ObjectSpec, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -154,7 +155,11 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """A short text that is equal for two plans that do the same, whatever counts stand beside the changes."""
-        data = {"project": self.project, "changes": [change.to_data() for change in self.changes]}
+        data = {
+            "project": self.project,
+            "changes": [change.to_data() for change in self.changes],
+            "context": self._context_data(),
+        }
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_data(self) -> dict[str, Any]:
@@ -172,7 +177,11 @@ class Plan:
                 "foreign": {level.noun: count for level, count in self.foreign.items()},
             },
             "changes": [change.to_data() for change in self.changes],
+            "context": self._context_data(),
         }
+
+    def _context_data(self) -> list[dict[str, Any]]:
+        return [{"ref": str(spec.ref), "xsi_type": spec.xsi_type} for spec in self.context]
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Plan:
@@ -192,6 +201,10 @@ class Plan:
                 unchanged={Level[key.upper()]: value for key, value in data["summary"]["unchanged"].items()},
                 by_size_only=data["summary"]["by_size_only"],
                 foreign={Level[key.upper()]: value for key, value in data["summary"]["foreign"].items()},
+                context=tuple(
+                    ObjectSpec(ref=Ref.parse(entry["ref"]), xsi_type=entry["xsi_type"], create=False)
+                    for entry in data["context"]
+                ),
             )
             stated = data["fingerprint"]
         except (KeyError, TypeError, AttributeError) as error:

@@ -31,6 +31,8 @@ class Status(enum.Enum):
 class Failure(enum.Enum):
     """Why a change failed, as far as the exit status cares."""
 
+    LOGIN = "login"
+    """The login is not, or no longer, valid: nothing further can succeed."""
     RIGHT = "right"
     """The account may not do it."""
     SERVER = "server"
@@ -47,7 +49,6 @@ class Outcome:
     message: str = ""
     failure: Failure | None = None
     bytes_sent: int = 0
-    seconds: float = 0.0
 
     def to_data(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -58,7 +59,6 @@ class Outcome:
             "message": self.message,
             "failure": self.failure.value if self.failure else None,
             "bytes_sent": self.bytes_sent,
-            "seconds": round(self.seconds, 3),
         }
 
 

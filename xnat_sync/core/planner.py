@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.changes import Action, Change, FieldDiff, Plan
@@ -54,7 +55,35 @@ def make_plan(project: str, desired: DesiredState, remote: RemoteState, policy: 
         unchanged=dict(sorted(unchanged.items())),
         by_size_only=by_size_only,
         foreign=_foreign(desired, remote),
+        context=_context(desired, changes),
     )
+
+
+def _context(desired: DesiredState, changes: Iterable[Change]) -> tuple[ObjectSpec, ...]:
+    """The unchanged parents of what changes, stripped to what must not have moved: that they exist."""
+    changed = {change.ref for change in changes}
+    parents = {above for ref in changed for above in ref.ancestors()} - changed
+    specs = [desired.objects[ref] for ref in sorted(parents & desired.objects.keys())]
+    return tuple(replace(spec, fields={}, create=False) for spec in specs)
+
+
+def desired_of(plan: Plan) -> DesiredState:
+    """The part of the desired state that a plan speaks of: planned again it gives the plan, unless the server moved."""
+    wanted = [change.wanted for change in plan.changes]
+    specs = [*plan.context, *(spec for spec in wanted if isinstance(spec, ObjectSpec))]
+    return DesiredState(
+        objects={spec.ref: spec for spec in specs},
+        files={spec.ref: spec for spec in wanted if isinstance(spec, FileSpec)},
+        absent={change.ref: None for change in plan.of(Action.DELETE)},
+    )
+
+
+def moved(plan: Plan, remote: RemoteState) -> tuple[Ref, ...]:
+    """The refs of a plan for which the server is no longer as it was when the plan was made, sorted."""
+    anew = make_plan(plan.project, desired_of(plan), remote, replace(plan.policy, only=()))
+    then = {change.ref: change for change in plan.changes}
+    now = {change.ref: change for change in anew.changes}
+    return tuple(sorted(ref for ref in then.keys() | now.keys() if then.get(ref) != now.get(ref)))
 
 
 def files_to_hash(desired: DesiredState, remote: RemoteState, policy: SyncPolicy) -> tuple[FileSpec, ...]:

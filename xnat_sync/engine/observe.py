@@ -1,0 +1,129 @@
+"""Ask the server what it holds, in few requests.
+
+For S sessions that the manifest touches: one request each for the project, its subjects, its experiments and its scans,
+one for each pair of session and scan type whose own attributes are declared, and one for the files of each hundred
+sessions. A subject's or project's own resources cost one request each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from xnat_sync.core.datatypes import CUSTOM_PREFIX, default_scan_type, generic_attributes
+from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.state import DesiredState, ObjectSpec, RemoteObject, RemoteState
+from xnat_sync.engine.pool import Pool, gather
+from xnat_sync.gateway.api import ImageTypes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SESSIONS_A_REQUEST = 100
+"""Sessions whose files are listed by one request: accession IDs have to fit a URL of 8 KiB."""
+
+_Names = frozenset[str]
+
+
+def observe(project: str, desired: DesiredState, pool: Pool) -> RemoteState:
+    """What the server holds of a project, as far as a desired state needs to know.
+
+    A `GatewayError` of any request is raised: a partial view would make a wrong plan.
+    """
+    root = pool.submit(lambda gateway: gateway.project(project)).result()
+    if root is None:
+        return RemoteState(objects={}, files={})
+    objects = {root.ref: root, **_read_objects(project, desired, pool)}
+    sessions, owners = _file_owners(desired, objects)
+    batches = [sessions[start : start + SESSIONS_A_REQUEST] for start in range(0, len(sessions), SESSIONS_A_REQUEST)]
+    listings = [pool.submit(lambda gateway, batch: gateway.session_files(batch), batch) for batch in batches]
+    listings += [pool.submit(lambda gateway, owner: gateway.own_files(owner), owner) for owner in owners]
+    files = {file.ref: file for listing in gather(listings) for file in listing}
+    return RemoteState(objects=objects, files=files, resources=_empty_resources(desired, objects, files, pool))
+
+
+def read_back(specs: Iterable[ObjectSpec], pool: Pool) -> dict[Ref, RemoteObject]:
+    """The objects of some specs as the server holds them now."""
+    wanted = {spec.ref: spec for spec in specs}
+    if not wanted:
+        return {}
+    label = next(iter(wanted)).project
+    project = pool.submit(lambda gateway: gateway.project(label)).result()
+    if project is None:
+        return {}
+    return {project.ref: project, **_read_objects(label, DesiredState(objects=wanted, files={}), pool)}
+
+
+def _read_objects(project: str, desired: DesiredState, pool: Pool) -> dict[Ref, RemoteObject]:
+    """Every subject, session and scan of the project, with the attributes that the manifest declares anywhere."""
+    names = {level: _declared(desired.objects.values(), level) for level in (Level.SUBJECT, Level.SESSION, Level.SCAN)}
+    scans = names[Level.SCAN] | {"type"}
+    reads = [
+        pool.submit(lambda gateway: gateway.subjects(project, names[Level.SUBJECT])),
+        pool.submit(lambda gateway: gateway.sessions(project, names[Level.SESSION])),
+        pool.submit(lambda gateway: gateway.images(project, None, names[Level.SESSION], scans)),
+    ]
+    reads += [
+        pool.submit(lambda gateway, types, own: gateway.images(project, types, own[0], own[1]), types, own)
+        for types, own in _typed_reads(desired).items()
+    ]
+    return _merge(found for answer in gather(reads) for found in answer)
+
+
+def _declared(specs: Iterable[ObjectSpec], level: Level) -> _Names:
+    return frozenset(name for spec in specs if spec.ref.level is level for name in spec.fields)
+
+
+def _typed_reads(desired: DesiredState) -> dict[ImageTypes, tuple[_Names, _Names]]:
+    """Which pairs of session and scan type have attributes of their own declared, and which."""
+    found: dict[ImageTypes, tuple[set[str], set[str]]] = {}
+    for ref, spec in desired.objects.items():
+        own = {name for name in spec.fields if _is_own(ref.level, name)}
+        if not own:
+            continue
+        session = spec if ref.level is Level.SESSION else desired.objects.get(ref.parent) if ref.parent else None
+        session_type = session.xsi_type if session else ""
+        scan_type = spec.xsi_type if ref.level is Level.SCAN else default_scan_type(session_type) or ""
+        entry = found.setdefault(ImageTypes(session=session_type, scan=scan_type), (set(), set()))
+        entry[ref.level is Level.SCAN].update(own)
+    return {types: (frozenset(own[0]), frozenset(own[1])) for types, own in found.items()}
+
+
+def _is_own(level: Level, name: str) -> bool:
+    """Whether only some session or scan types have the attribute; a scan's custom variables are such (`addParam`)."""
+    if level not in (Level.SESSION, Level.SCAN):
+        return False
+    if name.startswith(CUSTOM_PREFIX):
+        return level is Level.SCAN
+    return name not in generic_attributes(level)
+
+
+def _merge(found: Iterable[RemoteObject]) -> dict[Ref, RemoteObject]:
+    """Add up the answers about each object; the first answer decides type and primary project."""
+    merged: dict[Ref, RemoteObject] = {}
+    for part in found:
+        known = merged.get(part.ref)
+        merged[part.ref] = replace(known, fields={**known.fields, **part.fields}) if known else part
+    return merged
+
+
+def _file_owners(desired: DesiredState, objects: dict[Ref, RemoteObject]) -> tuple[list[RemoteObject], list[Ref]]:
+    """The sessions, and the subjects and project, whose files matter and which exist."""
+    touched = (ref for ref in (*desired.files, *desired.absent) if ref.at(Level.RESOURCE))
+    owners = {resource.parent for ref in touched if (resource := ref.at(Level.RESOURCE))}
+    sessions = {session for owner in owners if owner and (session := owner.at(Level.SESSION))}
+    others = {owner for owner in owners if owner and not owner.at(Level.SESSION)}
+    return [objects[ref] for ref in sorted(sessions & objects.keys())], sorted(others & objects.keys())
+
+
+def _empty_resources(
+    desired: DesiredState, objects: dict[Ref, RemoteObject], files: Iterable[Ref], pool: Pool
+) -> frozenset[Ref]:
+    """The resources that must not exist, have no file to show for themselves, and exist all the same."""
+    shown = {resource for ref in files if (resource := ref.parent)}
+    hidden = {ref for ref in desired.absent if ref.level is Level.RESOURCE} - shown
+    owners = {ref.at(Level.SESSION) or ref.parent for ref in hidden} & objects.keys()
+    listings = [
+        pool.submit(lambda gateway, owner: gateway.resources(owner), owner) for owner in sorted(filter(None, owners))
+    ]
+    return frozenset(hidden).intersection(ref for listing in gather(listings) for ref in listing)

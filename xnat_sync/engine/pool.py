@@ -1,0 +1,93 @@
+"""Workers: the only place of the client that starts threads.
+
+Each worker thread gets a gateway of its own from a factory; what a job returns or raises comes back to the caller's
+thread, which alone owns state, screen and interrupt.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol, TypeVar, TypeVarTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from xnat_sync.gateway.api import Gateway, GatewayFactory
+
+Result = TypeVar("Result")
+Arguments = TypeVarTuple("Arguments")
+
+
+class Pool(Protocol):
+    """Runs jobs with a gateway each, some at a time."""
+
+    def submit(self, job: Callable[[Gateway, *Arguments], Result], *arguments: *Arguments) -> Future[Result]:
+        """Run a job soon."""
+        ...
+
+
+class SerialPool:
+    """Runs each job at once in the calling thread: same code, no threads, for tests."""
+
+    def __init__(self, connect: GatewayFactory) -> None:
+        self._gateway = connect()
+
+    def submit(self, job: Callable[[Gateway, *Arguments], Result], *arguments: *Arguments) -> Future[Result]:
+        """Run a job now."""
+        future: Future[Result] = Future()
+        try:
+            future.set_result(job(self._gateway, *arguments))
+        except Exception as error:  # noqa: BLE001 - a future carries whatever its job raised
+            future.set_exception(error)
+        return future
+
+    def close(self) -> None:
+        """Close the gateway."""
+        self._gateway.close()
+
+
+class ThreadPool:
+    """Runs up to ``jobs`` jobs at a time, each thread with its own gateway."""
+
+    def __init__(self, connect: GatewayFactory, jobs: int) -> None:
+        self._connect = connect
+        self._local = threading.local()
+        self._gateways: list[Gateway] = []
+        self._lock = threading.Lock()
+        self._executor = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="xnat-sync")
+
+    def submit(self, job: Callable[[Gateway, *Arguments], Result], *arguments: *Arguments) -> Future[Result]:
+        """Queue a job."""
+        return self._executor.submit(lambda: job(self._gateway(), *arguments))
+
+    def close(self) -> None:
+        """Drop what is queued, wait for what runs, close the gateways."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+        for gateway in self._gateways:
+            gateway.close()
+
+    def _gateway(self) -> Gateway:
+        if not hasattr(self._local, "gateway"):
+            gateway = self._connect()
+            self._local.gateway = gateway
+            with self._lock:
+                self._gateways.append(gateway)
+        found: Gateway = self._local.gateway
+        return found
+
+
+@contextmanager
+def open_pool(connect: GatewayFactory, jobs: int) -> Iterator[Pool]:
+    """A pool for a block of work; with one job at a time nothing leaves the calling thread."""
+    pool: SerialPool | ThreadPool = SerialPool(connect) if jobs <= 1 else ThreadPool(connect, jobs)
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+def gather(futures: Sequence[Future[Result]]) -> list[Result]:
+    """The results in order; the first failure is raised."""
+    return [future.result() for future in futures]
