@@ -137,7 +137,7 @@ class Execution:
 
     def _delete_work(self, group: tuple[Change, ...]) -> Callable[[Gateway], Sequence[Outcome]]:
         def work(gateway: Gateway) -> Sequence[Outcome]:
-            return [_attempt(change, lambda ref=change.ref: _delete(gateway, ref, self.reason)) for change in group]
+            return [_attempt(_delete, gateway, change, self.reason) for change in group]
 
         return work
 
