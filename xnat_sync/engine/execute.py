@@ -45,7 +45,7 @@ class Execution:
     """One plan being carried out. ``width`` is how many jobs run at a time; ``reason`` goes into XNAT's history."""
 
     plan: Plan
-    pool: Pool
+    pool: Pool[Gateway]
     width: int
     reason: str
     listener: Listener = field(default_factory=Listener)

@@ -14,7 +14,7 @@ from xnat_sync.core.datatypes import CUSTOM_PREFIX, default_scan_type, generic_a
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import DesiredState, ObjectSpec, RemoteObject, RemoteState
 from xnat_sync.engine.pool import Pool, gather
-from xnat_sync.gateway.api import ImageTypes
+from xnat_sync.gateway.api import ImageTypes, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,7 +25,7 @@ SESSIONS_A_REQUEST = 100
 _Names = frozenset[str]
 
 
-def observe(project: str, desired: DesiredState, pool: Pool) -> RemoteState:
+def observe(project: str, desired: DesiredState, pool: Pool[Reader]) -> RemoteState:
     """What the server holds of a project, as far as a desired state needs to know.
 
     A `GatewayError` of any request is raised: a partial view would make a wrong plan.
@@ -42,7 +42,7 @@ def observe(project: str, desired: DesiredState, pool: Pool) -> RemoteState:
     return RemoteState(objects=objects, files=files, resources=_empty_resources(desired, objects, files, pool))
 
 
-def read_back(specs: Iterable[ObjectSpec], pool: Pool) -> dict[Ref, RemoteObject]:
+def read_back(specs: Iterable[ObjectSpec], pool: Pool[Reader]) -> dict[Ref, RemoteObject]:
     """The objects of some specs as the server holds them now."""
     wanted = {spec.ref: spec for spec in specs}
     if not wanted:
@@ -54,7 +54,7 @@ def read_back(specs: Iterable[ObjectSpec], pool: Pool) -> dict[Ref, RemoteObject
     return {project.ref: project, **_read_objects(label, DesiredState(objects=wanted, files={}), pool)}
 
 
-def _read_objects(project: str, desired: DesiredState, pool: Pool) -> dict[Ref, RemoteObject]:
+def _read_objects(project: str, desired: DesiredState, pool: Pool[Reader]) -> dict[Ref, RemoteObject]:
     """Every subject, session and scan of the project, with the attributes that the manifest declares anywhere."""
     names = {level: _declared(desired.objects.values(), level) for level in (Level.SUBJECT, Level.SESSION, Level.SCAN)}
     scans = names[Level.SCAN] | {"type"}
@@ -117,7 +117,7 @@ def _file_owners(desired: DesiredState, objects: dict[Ref, RemoteObject]) -> tup
 
 
 def _empty_resources(
-    desired: DesiredState, objects: dict[Ref, RemoteObject], files: Iterable[Ref], pool: Pool
+    desired: DesiredState, objects: dict[Ref, RemoteObject], files: Iterable[Ref], pool: Pool[Reader]
 ) -> frozenset[Ref]:
     """The resources that must not exist, have no file to show for themselves, and exist all the same."""
     shown = {resource for ref in files if (resource := ref.parent)}

@@ -9,32 +9,35 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, TypeVarTuple
+
+from xnat_sync.gateway.api import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from xnat_sync.gateway.api import Gateway, GatewayFactory
-
+Door = TypeVar("Door", bound=Reader)
+DoorOut = TypeVar("DoorOut", bound=Reader, covariant=True)
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
 
 
-class Pool(Protocol):
-    """Runs jobs with a gateway each, some at a time."""
+class Pool(Protocol[DoorOut]):
+    """Runs jobs with a gateway (or the reading half of one) each, some at a time."""
 
-    def submit(self, job: Callable[[Gateway, *Arguments], Result], *arguments: *Arguments) -> Future[Result]:
+    def submit(self, job: Callable[[DoorOut, *Arguments], Result], *arguments: *Arguments) -> Future[Result]:
         """Run a job soon."""
         ...
 
 
-class SerialPool:
+class SerialPool(Generic[Door]):
     """Runs each job at once in the calling thread: same code, no threads, for tests."""
 
-    def __init__(self, connect: GatewayFactory) -> None:
+    def __init__(self, connect: Callable[[], Door]) -> None:
         self._gateway = connect()
 
-    def submit(self, job: Callable[[Gateway, *Arguments], Result], *arguments: *Arguments) -> Future[Result]:
+    def submit(self, job: Callable[[Door, *Arguments], Result], *arguments: *Arguments) -> Future[Result]:
         """Run a job now."""
         future: Future[Result] = Future()
         try:
@@ -48,17 +51,17 @@ class SerialPool:
         self._gateway.close()
 
 
-class ThreadPool:
+class ThreadPool(Generic[Door]):
     """Runs up to ``jobs`` jobs at a time, each thread with its own gateway."""
 
-    def __init__(self, connect: GatewayFactory, jobs: int) -> None:
+    def __init__(self, connect: Callable[[], Door], jobs: int) -> None:
         self._connect = connect
         self._local = threading.local()
-        self._gateways: list[Gateway] = []
+        self._gateways: list[Door] = []
         self._lock = threading.Lock()
         self._executor = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="xnat-sync")
 
-    def submit(self, job: Callable[[Gateway, *Arguments], Result], *arguments: *Arguments) -> Future[Result]:
+    def submit(self, job: Callable[[Door, *Arguments], Result], *arguments: *Arguments) -> Future[Result]:
         """Queue a job."""
         return self._executor.submit(lambda: job(self._gateway(), *arguments))
 
@@ -68,20 +71,20 @@ class ThreadPool:
         for gateway in self._gateways:
             gateway.close()
 
-    def _gateway(self) -> Gateway:
+    def _gateway(self) -> Door:
         if not hasattr(self._local, "gateway"):
             gateway = self._connect()
             self._local.gateway = gateway
             with self._lock:
                 self._gateways.append(gateway)
-        found: Gateway = self._local.gateway
+        found: Door = self._local.gateway
         return found
 
 
 @contextmanager
-def open_pool(connect: GatewayFactory, jobs: int) -> Iterator[Pool]:
+def open_pool(connect: Callable[[], Door], jobs: int) -> Iterator[Pool[Door]]:
     """A pool for a block of work; with one job at a time nothing leaves the calling thread."""
-    pool: SerialPool | ThreadPool = SerialPool(connect) if jobs <= 1 else ThreadPool(connect, jobs)
+    pool: SerialPool[Door] | ThreadPool[Door] = SerialPool(connect) if jobs <= 1 else ThreadPool(connect, jobs)
     try:
         yield pool
     finally:
@@ -91,3 +94,11 @@ def open_pool(connect: GatewayFactory, jobs: int) -> Iterator[Pool]:
 def gather(futures: Sequence[Future[Result]]) -> list[Result]:
     """The results in order; the first failure is raised."""
     return [future.result() for future in futures]
+
+
+def each(job: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> list[Result]:
+    """Call a function on every item, some at a time, without gateways; results in order, the first failure raised."""
+    if jobs <= 1 or len(items) <= 1:
+        return [job(item) for item in items]
+    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="xnat-sync") as executor:
+        return list(executor.map(job, items))
