@@ -1,0 +1,332 @@
+"""An XNAT in memory, for tests and for whoever wants to rehearse: same port, same surprises, no network.
+
+It keeps to what XNAT does where a caller could notice: a session label is unique in its project, and a session that is
+put under another subject moves there; a session's missing subject is made; attributes that a type does not have are
+dropped in silence; numbers and times come back written in the server's way; existing files stay unless they are to be
+overwritten; two uploads at once into one resource fail; a deleted project's ID is burnt.
+"""
+
+from __future__ import annotations
+
+import enum
+import hashlib
+import threading
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from xnat_sync.core.datatypes import CUSTOM_PREFIX, attribute_of, generic_attributes
+from xnat_sync.core.errors import NotFound
+from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.state import FileSpec
+from xnat_sync.gateway.api import ServerInfo, UploadReply
+from xnat_sync.gateway.body import CHUNK, HashedFile, Meter
+from xnat_sync.gateway.columns import EXPERIMENT_NAMES
+from xnat_sync.gateway.memorystore import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from xnat_sync.core.state import ObjectSpec, RemoteFile, RemoteObject
+    from xnat_sync.gateway.api import ImageTypes
+
+
+class Moment(enum.Enum):
+    """When a fault is asked for: before a call has any effect, or when the effect is there but not yet the answer."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One call of a gateway: the method's name, what it is about, its reason, and the paths of the files it sends."""
+
+    method: str
+    ref: Ref | None
+    moment: Moment = Moment.BEFORE
+    reason: str = ""
+    paths: tuple[str, ...] = ()
+
+
+class MemoryServer:
+    """What several gateways share: objects, files, and a record of all calls. It is the factory of its gateways.
+
+    ``calls`` counts calls by method name, ``log`` has them in order. ``fault`` may be set at any time; it is consulted
+    before and after each call, and may raise. If it returns true before a write, nothing is done and all looks well,
+    as when XNAT answers 200 to someone who may not write.
+    """
+
+    def __init__(self, *, checksums: bool = True, fault: Callable[[Call], bool | None] | None = None) -> None:
+        self.checksums = checksums
+        self.fault = fault
+        self.calls: Counter[str] = Counter()
+        self.log: list[Call] = []
+        self.closed = False
+        self._store = Store()
+        self._lock = threading.RLock()
+
+    def __call__(self) -> MemoryGateway:
+        """A gateway for the calling thread."""
+        return MemoryGateway(self)
+
+    def gateway(self) -> MemoryGateway:
+        """The same as calling the server."""
+        return self()
+
+    def close(self) -> None:
+        """End the login. Safe to repeat; the content stays."""
+        self.closed = True
+
+    @property
+    def writes(self) -> int:
+        """How many calls so far were writes."""
+        return sum(self.calls[name] for name in ("put_object", "upload", "delete"))
+
+    def objects(self) -> dict[Ref, RemoteObject]:
+        """All objects with all their attributes."""
+        with self._lock:
+            return dict(self._store.objects)
+
+    def files(self) -> dict[Ref, RemoteFile]:
+        """All files."""
+        with self._lock:
+            return {ref: file.remote for files in self._store.resources.values() for ref, file in files.items()}
+
+    def content(self, file: Ref) -> bytes:
+        """The bytes of one file; ``KeyError`` if there is none."""
+        assert file.parent
+        with self._lock:
+            return self._store.resources[file.parent][file].content
+
+    def store(self, file: Ref, content: bytes, *, catalogued: RemoteFile | None = None) -> None:
+        """Put bytes behind a file's name, as another client would; ``catalogued`` is what the listing shall claim."""
+        spec = FileSpec(ref=file, path="", size=len(content))
+        with self._lock:
+            self._store.put_file(spec, content, self._digest(hashlib.md5(content, usedforsecurity=False).hexdigest()))
+            if catalogued:
+                assert file.parent
+                self._store.resources[file.parent][file].remote = catalogued
+
+    def add(self, spec: ObjectSpec) -> None:
+        """Make an object with its attributes, as another client would."""
+        with self._lock:
+            self._store.put(spec, spec.fields)
+
+    def add_resource(self, resource: Ref) -> None:
+        """Make an empty resource, as another client would."""
+        with self._lock:
+            self._store.resources.setdefault(resource, {})
+
+    def remove(self, ref: Ref) -> None:
+        """Take away an object, a resource or a file, as another client would."""
+        with self._lock:
+            self._store.remove(ref)
+
+    def set_fields(self, ref: Ref, fields: Mapping[str, str | None]) -> None:
+        """Change attributes of an object, as another client would."""
+        with self._lock:
+            self._store.set_fields(ref, fields)
+
+    def _digest(self, md5: str) -> str | None:
+        return md5 if self.checksums else None
+
+    @contextmanager
+    def _answering(self, call: Call) -> Iterator[Store | None]:
+        """Count a call and consult the fault on both sides of it; ``None`` where the call is to have no effect."""
+        with self._lock:
+            self.calls[call.method] += 1
+            self.log.append(call)
+        muted = self.fault(call) if self.fault else None
+        yield None if muted else self._store
+        if self.fault:
+            self.fault(replace(call, moment=Moment.AFTER))
+
+
+class MemoryGateway:
+    """A `Gateway` on a `MemoryServer`. Any number of them may be used at once, each by one thread."""
+
+    def __init__(self, server: MemoryServer | None = None) -> None:
+        self._server = server or MemoryServer()
+        self._lock = self._server._lock  # noqa: SLF001 - server and gateway are one thing in two classes
+
+    def _answering(self, call: Call) -> AbstractContextManager[Store | None]:
+        return self._server._answering(call)  # noqa: SLF001 - see above
+
+    @contextmanager
+    def _reading(self, method: str, ref: Ref | None) -> Iterator[Store]:
+        with self._answering(Call(method=method, ref=ref)), self._lock:
+            yield self._server._store  # noqa: SLF001 - see above
+
+    def server(self) -> ServerInfo:
+        """See `Reader.server`."""
+        with self._reading("server", None):
+            checksums = self._server.checksums
+        return ServerInfo(url="memory:", version="memory", user="memory", checksums=checksums)
+
+    def project(self, label: str) -> RemoteObject | None:
+        """See `Reader.project`."""
+        ref = Ref.project_of(label)
+        with self._reading("project", ref) as store:
+            return store.objects.get(ref)
+
+    def subjects(self, project: str, names: frozenset[str]) -> tuple[RemoteObject, ...]:
+        """See `Reader.subjects`."""
+        ref = Ref.project_of(project)
+        with self._reading("subjects", ref) as store:
+            store.require(ref)
+            return tuple(_only(held, names) for held in store.below(ref, Level.SUBJECT))
+
+    def sessions(self, project: str, names: frozenset[str]) -> tuple[RemoteObject, ...]:
+        """See `Reader.sessions`."""
+        ref = Ref.project_of(project)
+        wanted = {name for name in names if name in EXPERIMENT_NAMES or name.startswith(CUSTOM_PREFIX)}
+        with self._reading("sessions", ref) as store:
+            store.require(ref)
+            return tuple(_only(held, wanted) for held in store.below(ref, Level.SESSION))
+
+    def images(
+        self, project: str, types: ImageTypes | None, session_names: frozenset[str], scan_names: frozenset[str]
+    ) -> tuple[RemoteObject, ...]:
+        """See `Reader.images`."""
+        ref = Ref.project_of(project)
+        session_part, scan_part = (_listed(Level.SESSION, types, session_names), _listed(Level.SCAN, types, scan_names))
+        with self._reading("images", ref) as store:
+            store.require(ref)
+            sessions = [held for held in store.images(ref) if types is None or held.xsi_type == types.session]
+            parents = {session.ref for session in sessions}
+            scans = [
+                held
+                for held in store.below(ref, Level.SCAN)
+                if held.ref.parent in parents and (types is None or held.xsi_type == types.scan)
+            ]
+            return (
+                *(_only(session, session_part) for session in sessions),
+                *(_only(scan, scan_part) for scan in scans),
+            )
+
+    def session_files(self, sessions: Sequence[RemoteObject]) -> tuple[RemoteFile, ...]:
+        """See `Reader.session_files`."""
+        wanted = {session.ref for session in sessions}
+        with self._reading("session_files", None) as store:
+            for ref in wanted:
+                store.require(ref)
+            return tuple(
+                file.remote
+                for resource, files in store.resources.items()
+                if resource.at(Level.SESSION) in wanted
+                for file in files.values()
+            )
+
+    def own_files(self, owner: Ref) -> tuple[RemoteFile, ...]:
+        """See `Reader.own_files`."""
+        with self._reading("own_files", owner) as store:
+            resources = [resource for resource in store.resources if resource.parent == owner]
+            return tuple(file.remote for resource in resources for file in store.resources[resource].values())
+
+    def resource_files(self, resource: Ref) -> tuple[RemoteFile, ...]:
+        """See `Reader.resource_files`."""
+        with self._reading("resource_files", resource) as store:
+            return tuple(file.remote for file in store.resources.get(resource, {}).values())
+
+    def resources(self, owner: Ref) -> frozenset[Ref]:
+        """See `Reader.resources`."""
+        with self._reading("resources", owner) as store:
+            store.require(owner)
+            return frozenset(
+                resource
+                for resource in store.resources
+                if resource.parent == owner or (owner.level is Level.SESSION and resource.at(Level.SESSION) == owner)
+            )
+
+    @contextmanager
+    def download(self, file: Ref) -> Iterator[Iterator[bytes]]:
+        """See `Reader.download`."""
+        with self._reading("download", file) as store:
+            if not store.has_file(file):
+                raise NotFound("no such file", ref=file, status=404)
+            content = self._server.content(file)
+        yield (content[start : start + CHUNK] for start in range(0, len(content), CHUNK))
+
+    def close(self) -> None:
+        """See `Reader.close`."""
+
+    def put_object(self, spec: ObjectSpec, *, exists: bool, fields: Mapping[str, str | None], reason: str) -> None:
+        """See `Gateway.put_object`."""
+        sent = fields if exists else {name: value for name, value in fields.items() if value is not None}
+        with self._answering(Call(method="put_object", ref=spec.ref, reason=reason)) as store:
+            if store is not None:
+                with self._lock:
+                    store.put(spec, sent)
+
+    def upload(
+        self,
+        resource: Ref,
+        files: Sequence[FileSpec],
+        *,
+        overwrite: bool,
+        reason: str,
+        sent: Callable[[int], None],
+    ) -> UploadReply:
+        """See `Gateway.upload`."""
+        paths = tuple(file.ref.label for file in files)
+        with self._answering(Call(method="upload", ref=resource, reason=reason, paths=paths)) as store:
+            if store is None:
+                return UploadReply(
+                    md5={file.ref: _read(file, Meter(sent))[1] for file in files}, duplicates=frozenset()
+                )
+            with self._lock:
+                store.begin_upload(resource)
+            try:
+                bodies = {file.ref: _read(file, Meter(sent)) for file in files}
+                duplicates = set()
+                with self._lock:
+                    for file in files:
+                        if store.has_file(file.ref) and not overwrite:
+                            duplicates.add(file.ref.label)
+                        else:
+                            content, md5 = bodies[file.ref]
+                            store.put_file(file, content, self._server._digest(md5))  # noqa: SLF001 - see above
+            finally:
+                with self._lock:
+                    store.end_upload(resource)
+        return UploadReply(md5={ref: md5 for ref, (_, md5) in bodies.items()}, duplicates=frozenset(duplicates))
+
+    def delete(self, ref: Ref, *, reason: str) -> None:
+        """See `Gateway.delete`."""
+        with self._answering(Call(method="delete", ref=ref, reason=reason)) as store:
+            if store is not None:
+                with self._lock:
+                    store.remove(ref)
+
+
+def _listed(level: Level, types: ImageTypes | None, names: frozenset[str]) -> set[str]:
+    """Which of the named attributes a listing of images has columns for."""
+    if types is None:
+        return {name for name in names if name in generic_attributes(level)}
+    xsi_type = types.session if level is Level.SESSION else types.scan
+    # A session's custom variables come with `sessions`: here they would multiply the rows of its scans.
+    return {
+        name
+        for name in names
+        if attribute_of(level, xsi_type, name) and not (level is Level.SESSION and name.startswith(CUSTOM_PREFIX))
+    }
+
+
+def _only(held: RemoteObject, names: set[str] | frozenset[str]) -> RemoteObject:
+    return replace(held, fields={name: value for name, value in held.fields.items() if name in names})
+
+
+def _read(file: FileSpec, sent: Callable[[int], None]) -> tuple[bytes, str]:
+    """The bytes of a local file and their digest."""
+    source = HashedFile(file)
+    chunks = []
+    try:
+        while chunk := source.read(CHUNK):
+            chunks.append(chunk)
+            sent(len(chunk))
+    finally:
+        source.close()
+    return b"".join(chunks), source.md5
