@@ -1,12 +1,13 @@
-"""The answer to *is every byte there?*"""
+"""The answer to the question whether every byte is there."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from xnat_sync.core.refs import Ref
+if TYPE_CHECKING:
+    from xnat_sync.core.refs import Ref
 
 VERIFICATION_FORMAT = 1
 
@@ -31,8 +32,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What was proven, and how: ``files`` were looked at, of them so many proven by reading them back, by the server's
-    digest, or by nothing but their size.
+    """What was proven, and how.
+
+    ``files`` were looked at; of them so many are proven by reading them back, by the server's digest, or by nothing but
+    their size.
     """
 
     project: str
