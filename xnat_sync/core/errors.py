@@ -126,6 +126,8 @@ class GatewayError(XnatSyncError):
     """The server, or the road to it, did not do what was asked."""
 
     retryable = False
+    retry_after: float | None = None
+    """The seconds that the server asks to wait before the next try (`Retry-After`), if it asks."""
 
     def __init__(self, message: str, *, ref: Ref | None = None, status: int | None = None) -> None:
         self.ref = ref

@@ -120,6 +120,11 @@ class MemoryServer:
         with self._lock:
             self._store.resources.setdefault(resource, {})
 
+    def add_orphan(self, file: Ref) -> None:
+        """Leave a file that no catalog lists but that blocks its name, as a failed catalog write does."""
+        with self._lock:
+            self._store.add_orphan(file)
+
     def remove(self, ref: Ref) -> None:
         """Take away an object, a resource or a file, as another client would."""
         with self._lock:
@@ -284,7 +289,7 @@ class MemoryGateway:
                 duplicates = set()
                 with self._lock:
                     for file in files:
-                        if store.has_file(file.ref) and not overwrite:
+                        if store.is_taken(file.ref) and not overwrite:
                             duplicates.add(file.ref.label)
                         else:
                             content, md5 = bodies[file.ref]

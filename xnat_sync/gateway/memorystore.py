@@ -49,6 +49,7 @@ class Store:
     _sessions: dict[tuple[str, str], Ref] = field(default_factory=dict)
     _burnt: set[str] = field(default_factory=set)
     _busy: set[Ref] = field(default_factory=set)
+    _orphans: set[Ref] = field(default_factory=set)
     _count: int = 0
 
     def require(self, ref: Ref) -> None:
@@ -200,6 +201,16 @@ class Store:
             ref=spec.ref, size=len(content), md5=md5, format=spec.format or "", content=spec.content or ""
         )
         self.resources.setdefault(resource, {})[spec.ref] = StoredFile(remote, content)
+        self._orphans.discard(spec.ref)
+
+    def add_orphan(self, ref: Ref) -> None:
+        """Leave a file on the server's disk of which no catalog knows, as an upload does whose catalog write failed."""
+        self.remove(ref)
+        self._orphans.add(ref)
+
+    def is_taken(self, ref: Ref) -> bool:
+        """Whether an upload without ``overwrite`` finds a file of that name: in the catalog, or on disk only."""
+        return ref in self._orphans or self.has_file(ref)
 
     def has_file(self, ref: Ref) -> bool:
         """Whether a file is in its resource's catalog."""
