@@ -21,7 +21,9 @@ BUFFER: Final = 4 * 1024 * 1024
 _MAX_COMPONENT: Final = 255
 _MAX_PATH: Final = 2048
 CATALOG_SUFFIX: Final = "_catalog.xml"
-LOCK_PREFIX: Final = ".~"
+LOCK_PREFIX: Final = ".~lock-"
+TEMPORARY_PREFIX: Final = ".~new-"
+"""What a catalog is called while it is being written; no file of a client may be called so."""
 
 
 class UnsafeNameError(ValueError):
@@ -75,7 +77,7 @@ def safe_segment(name: str) -> str:
 
 
 def _check_part(part: str, name: str) -> None:
-    if part == "..":
+    if part == ".." or part.startswith(TEMPORARY_PREFIX):
         message = f"Illegal file name, it leaves its folder: {name!r}"
         raise UnsafeNameError(message)
     if any(ord(char) < 32 or ord(char) in {127, 0xFFFE, 0xFFFF} or 0xD800 <= ord(char) <= 0xDFFF for char in part):
@@ -89,7 +91,7 @@ def _check_part(part: str, name: str) -> None:
 def is_housekeeping(path: str) -> bool:
     """Whether XNAT never catalogues a file of this name from an archive or by refresh (``CatalogUtils``)."""
     name = path.rpartition("/")[2]
-    return name.endswith(CATALOG_SUFFIX) or name.startswith(LOCK_PREFIX)
+    return name.endswith(CATALOG_SUFFIX) or name.startswith((LOCK_PREFIX, TEMPORARY_PREFIX))
 
 
 class Folder:
@@ -136,11 +138,15 @@ class Folder:
         """A folder that an archive names; it is on disk only, in no catalog."""
         self.file(path).mkdir(parents=True, exist_ok=True)
 
-    def remove(self, path: str) -> None:
-        """Deletes the file and the folders that are empty then."""
+    def remove(self, path: str, *, keep_in: Path | None = None) -> None:
+        """Deletes the file, or moves it below ``keep_in``, and the folders that are empty then."""
         target = self.file(path)
+        if keep_in is not None and target.is_file():
+            kept = keep_in / str(target.resolve()).lstrip("/")
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(target, kept)
         target.unlink(missing_ok=True)
-        self._prune(target.parent)
+        self.prune(target.parent)
 
     def walk(self) -> Iterator[tuple[str, Path]]:
         """All files that a refresh would catalogue, sorted by path."""
@@ -155,13 +161,20 @@ class Folder:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(source, target)
 
-    def _prune(self, folder: Path) -> None:
+    def prune(self, folder: Path) -> None:
+        """Removes ``folder`` and those above it, as far as they are empty and inside the resource."""
         while folder != self.path and folder.is_relative_to(self.path):
             try:
                 folder.rmdir()
             except OSError:
                 return
             folder = folder.parent
+
+    def discard(self) -> None:
+        """Removes the catalog, and the folder if nothing unknown is in it."""
+        self.catalog.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.path.rmdir()
 
 
 def write_new(target: Path, source: Readable) -> Written:

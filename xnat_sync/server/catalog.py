@@ -16,6 +16,8 @@ from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
+from xnat_sync.server.archive import TEMPORARY_PREFIX
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
@@ -205,7 +207,7 @@ class Catalogs:
 
     def _write(self, path: Path, catalog: Catalog) -> Snapshot:
         data = render(catalog)
-        temporary = path.with_name(f".~new-{path.name}")
+        temporary = path.with_name(f"{TEMPORARY_PREFIX}{path.name}")
         temporary.write_bytes(data)
         temporary.replace(path)
         snapshot = Snapshot(catalog, _md5(data))
