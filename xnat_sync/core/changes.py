@@ -131,6 +131,8 @@ class Plan:
     by_size_only: int = 0
     foreign: Mapping[Level, int] = field(default_factory=dict)
     context: tuple[ObjectSpec, ...] = ()
+    server: str = ""
+    """The server's address as the user gave it, for a plan that is stored."""
 
     @property
     def is_empty(self) -> bool:
@@ -167,6 +169,7 @@ class Plan:
         return {
             "format_version": PLAN_FORMAT,
             "project": self.project,
+            "server": self.server,
             "fingerprint": self.fingerprint,
             "policy": {"compare": self.policy.compare.value, "only": list(self.policy.only)},
             "summary": {
@@ -196,6 +199,7 @@ class Plan:
                 raise ValueError(f"plan format {data['format_version']!r} is not known to this version")
             plan = cls(
                 project=data["project"],
+                server=data["server"],
                 changes=tuple(Change.from_data(change) for change in data["changes"]),
                 policy=SyncPolicy(compare=Compare(data["policy"]["compare"]), only=tuple(data["policy"]["only"])),
                 unchanged={Level[key.upper()]: value for key, value in data["summary"]["unchanged"].items()},

@@ -6,10 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from xnat_sync.core.errors import Problem, Severity
-from xnat_sync.report.wording import count, visible
+from xnat_sync.report.wording import count, levels, size, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from xnat_sync.core.state import DesiredState
 
 PROBLEMS_FORMAT = 1
 _WIDEST = 100
@@ -24,6 +26,13 @@ def summary_text(problems: Sequence[Problem]) -> str:
     """One phrase: ``2 errors, 1 warning``."""
     found = Counter(problem.severity for problem in problems)
     return ", ".join(count(found[severity], severity.value) for severity in Severity)
+
+
+def study_text(desired: DesiredState) -> str:
+    """One line that says what a valid study holds."""
+    numbers = Counter(ref.level for ref in (*desired.objects, *desired.files))
+    total = sum(spec.size for spec in desired.files.values())
+    return f"Valid: {levels(sorted(numbers.items()))} ({size(total)})\n"
 
 
 def problems_data(problems: Sequence[Problem]) -> dict[str, Any]:

@@ -1,0 +1,76 @@
+"""The planner's cases, which are data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from xnat_sync.core.changes import Change
+from xnat_sync.core.planner import make_plan
+from xnat_sync.core.policy import Compare, SyncPolicy
+from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, RemoteFile, RemoteObject, RemoteState
+
+CASES = [
+    case
+    for path in sorted((Path(__file__).parents[1] / "cases" / "planner").glob("*.yaml"))
+    for case in yaml.safe_load(path.read_text(encoding="utf-8"))
+]
+
+
+def desired_from(data: dict[str, Any]) -> DesiredState:
+    objects = [
+        ObjectSpec(
+            ref=Ref.parse(text),
+            xsi_type=entry["type"],
+            fields=entry.get("fields", {}),
+            create=entry.get("create", True),
+        )
+        for text, entry in data.get("objects", {}).items()
+    ]
+    files = [FileSpec(ref=Ref.parse(text), path="/x", **entry) for text, entry in data.get("files", {}).items()]
+    return DesiredState(
+        objects={spec.ref: spec for spec in objects},
+        files={spec.ref: spec for spec in files},
+        absent={Ref.parse(text): None for text in data.get("absent", ())},
+    )
+
+
+def remote_from(data: dict[str, Any]) -> RemoteState:
+    objects = [
+        RemoteObject(
+            ref=Ref.parse(text),
+            accession_id=f"X_{number}",
+            xsi_type=entry["type"],
+            fields=entry.get("fields", {}),
+            project=entry.get("project", "P"),
+        )
+        for number, (text, entry) in enumerate(data.get("objects", {}).items())
+    ]
+    files = [RemoteFile(ref=Ref.parse(text), **entry) for text, entry in data.get("files", {}).items()]
+    return RemoteState(
+        objects={held.ref: held for held in objects},
+        files={held.ref: held for held in files},
+        resources=frozenset(map(Ref.parse, data.get("resources", ()))),
+    )
+
+
+def text_of(change: Change) -> str:
+    diffs = ", ".join(f"{diff.name}: {diff.before or '-'} -> {diff.after or '-'}" for diff in change.diffs)
+    return f"{change.action.value} {change.ref}" + (f" | {diffs}" if diffs else "")
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["title"] for case in CASES])
+def test_the_plan_is_as_the_case_says(case: dict[str, Any]) -> None:
+    policy = SyncPolicy(compare=Compare(case.get("compare", "digest")), only=tuple(case.get("only", ())))
+    plan = make_plan("P", desired_from(case["desired"]), remote_from(case["remote"]), policy)
+    assert [text_of(change) for change in plan.changes] == case["expect"]
+    for name in ("unchanged", "foreign"):
+        if name in case:
+            found = {level.noun: number for level, number in getattr(plan, name).items()}
+            assert found == case[name], name
+    assert plan.by_size_only == case.get("by_size_only", 0)
+    assert all(isinstance(level, Level) for level in plan.unchanged)

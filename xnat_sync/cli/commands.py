@@ -1,0 +1,62 @@
+"""The commands: options in, results out, exit status back. Each is a short straight line over the workflow.
+
+What costs time to import is imported by the command that needs it, so that ``--help`` and ``validate`` stay quick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from xnat_sync.cli import options
+from xnat_sync.cli.exits import Exit
+from xnat_sync.cli.output import write_problems
+from xnat_sync.cli.study import load_study
+
+if TYPE_CHECKING:
+    from xnat_sync.cli.console import Console
+
+
+Command = options.Validate | options.Schema | options.Serve | options.MakePlan | options.Apply | options.Verify
+
+
+def dispatch(command: Command, invocation: options.Invocation, console: Console) -> int:
+    """Run a command and return its exit status; errors of this package come out as they are."""
+    match command:
+        case options.Validate():
+            return _validate(command, invocation, console)
+        case options.Schema():
+            return _schema(command, console)
+        case options.Serve():
+            return _serve(command, console)
+        case options.MakePlan() | options.Apply() | options.Verify():
+            from xnat_sync.cli.syncing import dispatch_syncing
+
+            return dispatch_syncing(command, invocation, console)
+        case _:
+            assert_never(command)
+
+
+def _validate(command: options.Validate, invocation: options.Invocation, console: Console) -> int:
+    """Say every problem of the manifests and their files."""
+    loaded = load_study(command.manifests, console)
+    write_problems(loaded.problems, invocation, console)
+    if invocation.format == "text":
+        from xnat_sync.report.problems import study_text
+
+        console.out.write(study_text(loaded.desired))
+    return Exit.DONE
+
+
+def _schema(command: options.Schema, console: Console) -> int:
+    """Print one of the JSON Schemas."""
+    from xnat_sync.manifest.schema import schema_text
+
+    console.out.write(schema_text(f"{command.name}.v1.json"))
+    return Exit.DONE
+
+
+def _serve(command: options.Serve, console: Console) -> int:
+    """Run the embedded server until it is interrupted."""
+    from xnat_sync.cli.embedded import serve
+
+    return serve(command, console)

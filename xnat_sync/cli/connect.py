@@ -1,0 +1,57 @@
+"""Make the gateway factory that everything below is handed."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xnat_sync.cli.settings import EMBEDDED, Login, ask_password, login_of, server_of
+from xnat_sync.gateway.client import XnatConnection
+from xnat_sync.gateway.retry import Retrying
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from xnat_sync.cli.console import Console
+    from xnat_sync.cli.options import Connection
+    from xnat_sync.gateway.api import Gateway, GatewayFactory
+
+
+class RetryingFactory:
+    """Gateways of one login that try again where that is safe."""
+
+    def __init__(self, connection: XnatConnection) -> None:
+        self._connection = connection
+
+    def __call__(self) -> Gateway:
+        """A gateway for the calling thread."""
+        return Retrying(self._connection())
+
+    def close(self) -> None:
+        """End the login."""
+        self._connection.close()
+
+
+@contextmanager
+def connected(
+    connection: Connection, console: Console, manifest_server: str | None
+) -> Iterator[tuple[GatewayFactory, str]]:
+    """One login for the length of a block, with the server's address as the user gave it.
+
+    ``embedded:DIR`` starts the embedded server over that folder for as long.
+    """
+    given = server_of(connection, console.environ, manifest_server)
+    with ExitStack() as stack:
+        if given.startswith(EMBEDDED):
+            from xnat_sync.cli.embedded import ADMIN, running_on
+
+            url = stack.enter_context(running_on(Path(given.removeprefix(EMBEDDED))))
+            login = Login(user=ADMIN, password=ADMIN)
+        else:
+            url = given
+            ask = ask_password if console.stdin.isatty() else None
+            login = login_of(connection, console.environ, url, ask)
+        factory = RetryingFactory(XnatConnection(url, user=login.user, password=login.password))
+        stack.callback(factory.close)
+        yield factory, given

@@ -1,0 +1,83 @@
+"""From arguments to exit status: the only place that catches errors."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+from xnat_sync.cli import commands
+from xnat_sync.cli.console import Console
+from xnat_sync.cli.exits import Exit, exit_of_error
+from xnat_sync.cli.options import Demo, Invocation, parse
+from xnat_sync.cli.output import write_problems
+from xnat_sync.core.errors import ManifestError, PlanError, XnatSyncError
+from xnat_sync.report.wording import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+REFS_SHOWN = 20
+
+
+def run(arguments: Sequence[str], console: Console | None = None) -> int:
+    """Run one command and return its exit status. Never raises for what a user, a file or a server did."""
+    console = console or Console()
+    try:
+        invocation = parse(list(arguments))
+    except XnatSyncError as error:
+        console.err.write(f"xnat-sync: {visible(str(error))}\n")
+        return exit_of_error(error)
+    except SystemExit as leaving:
+        return int(leaving.code or 0)
+    _log_to(console.err, debug=invocation.debug)
+    try:
+        return _dispatch(invocation, console)
+    except XnatSyncError as error:
+        _tell(error, invocation, console)
+        return exit_of_error(error)
+    except KeyboardInterrupt:
+        console.err.write("xnat-sync: interrupted\n")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        return _reader_left()
+
+
+def _dispatch(invocation: Invocation, console: Console) -> int:
+    if isinstance(invocation.command, Demo):
+        from xnat_sync.cli.demo import demo
+
+        return demo(invocation.command, console, run)
+    return commands.dispatch(invocation.command, invocation, console)
+
+
+def _tell(error: XnatSyncError, invocation: Invocation, console: Console) -> None:
+    """Say what went wrong: problems where results go, everything else on standard error."""
+    if isinstance(error, ManifestError):
+        write_problems(error.problems, invocation, console)
+        return
+    console.err.write(f"xnat-sync: {visible(str(error))}\n")
+    if isinstance(error, PlanError):
+        for ref in error.refs[:REFS_SHOWN]:
+            console.err.write(f"  {ref.level.noun} {visible(ref.short)}\n")
+        if len(error.refs) > REFS_SHOWN:
+            console.err.write(f"  … and {len(error.refs) - REFS_SHOWN} more\n")
+
+
+def _log_to(stream: TextIO, *, debug: bool) -> None:
+    """Log to standard error: every request when debugging, nothing but warnings otherwise."""
+    logger = logging.getLogger("xnat_sync")
+    for handler in list(logger.handlers):
+        logger.removeHandler(handler)
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG if debug else logging.WARNING)
+    logger.propagate = False
+
+
+def _reader_left() -> int:
+    """Standard output was closed early, as ``head`` does: leave without the noise of a second failure at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Exit.UNEXPECTED

@@ -1,0 +1,272 @@
+"""The command line as words: arguments in, frozen options out. Nothing below sees a parser's namespace."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from xnat_sync import __version__
+from xnat_sync.core.errors import UsageError
+from xnat_sync.core.policy import Compare
+
+DEFAULT_MANIFEST = "xnat.yaml"
+DEFAULT_PORT = 8080
+SCHEMAS = ("manifest", "plan", "report", "problems", "verification")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """Which server, and as whom; ``None`` leaves it to the environment and the manifest."""
+
+    server: str | None
+    user: str | None
+    jobs: int
+    compare: Compare
+    only: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Validate:
+    """``xnat-sync validate``."""
+
+    manifests: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MakePlan:
+    """``xnat-sync plan``."""
+
+    manifests: tuple[Path, ...]
+    connection: Connection
+    out: Path | None
+    detailed_exitcode: bool
+    detail: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Apply:
+    """``xnat-sync apply``: ``saved`` is a stored plan, otherwise the manifests are planned first."""
+
+    manifests: tuple[Path, ...]
+    saved: Path | None
+    connection: Connection
+    yes: bool
+    allow_delete: bool
+    reason: str | None
+    detail: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verify:
+    """``xnat-sync verify``."""
+
+    manifests: tuple[Path, ...]
+    connection: Connection
+    download: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schema:
+    """``xnat-sync schema``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serve:
+    """``xnat-sync serve``."""
+
+    directory: Path
+    host: str
+    port: int
+    user: str
+    password: str
+    xnat_version: str | None
+    faults: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demo:
+    """``xnat-sync demo``.
+
+    ``directory`` is kept, ``None`` is a temporary folder; ``images`` asks for the images alone.
+    """
+
+    directory: Path | None
+    images: Path | None
+
+
+Command = Validate | MakePlan | Apply | Verify | Schema | Serve | Demo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One command with what all commands share."""
+
+    command: Command
+    format: str
+    debug: bool
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose complaints are errors of ours, so that wrong usage ends with 64 and 2 keeps one meaning."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message} ({self.prog} --help tells more)")
+
+
+def parse(arguments: list[str]) -> Invocation:
+    """Options from command-line arguments.
+
+    Raises:
+        UsageError: the arguments make no sense.
+        SystemExit: ``--help`` or ``--version`` was asked for, and answered.
+
+    """
+    found = build_parser().parse_args(arguments)
+    return Invocation(command=_COMMANDS[found.name](found), format=found.format, debug=found.debug)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with all commands."""
+    parser = _Parser(
+        prog="xnat-sync",
+        description="Make an XNAT project say what a YAML manifest says.",
+        epilog="Exit status: 0 done, 1 unexpected error, 2 differences, 3 manifest or data not valid, "
+        "4 login or right, 5 server or network, 6 partly done, 7 refused by a guard, 64 wrong usage, 130 interrupted.",
+    )
+    parser.add_argument("--version", action="version", version=f"xnat-sync {__version__}")
+    commands = parser.add_subparsers(dest="name", required=True, metavar="COMMAND", parser_class=_Parser)
+    shared = _Parser(add_help=False)
+    shared.add_argument("--format", choices=("text", "json"), default="text", help="how results are written")
+    shared.add_argument("--debug", action="store_true", help="log every request to standard error")
+    manifests = _Parser(add_help=False)
+    manifests.add_argument("manifests", nargs="*", type=Path, metavar="MANIFEST", help=f"default {DEFAULT_MANIFEST}")
+    server = _server_parser()
+
+    commands.add_parser("validate", parents=[shared, manifests], help="check manifest and files; needs no server")
+    _add_plan(commands.add_parser("plan", parents=[shared, manifests, server], help="show what apply would do"))
+    _add_apply(
+        commands.add_parser("apply", parents=[shared, server], help="make the server say what the manifest says")
+    )
+    verify = commands.add_parser("verify", parents=[shared, manifests, server], help="is every byte there?")
+    verify.add_argument("--download", action="store_true", help="read every file back instead of trusting digests")
+    schema = commands.add_parser("schema", parents=[shared], help="print a JSON Schema")
+    schema.add_argument("schema", nargs="?", choices=SCHEMAS, default="manifest")
+    _add_serve(commands.add_parser("serve", parents=[shared], help="start the embedded XNAT-compatible server"))
+    demo = commands.add_parser("demo", parents=[shared], help="a real study on the embedded server, start to end")
+    demo.add_argument("--dir", type=Path, help="keep everything in this folder (default: a temporary one)")
+    demo.add_argument("--images", type=Path, metavar="DIR", help="only write the images, for the example manifests")
+    return parser
+
+
+def _server_parser() -> argparse.ArgumentParser:
+    server = _Parser(add_help=False)
+    group = server.add_argument_group("server")
+    group.add_argument("--server", metavar="URL", help="address of the XNAT, or embedded:DIR")
+    group.add_argument("--user", help="account; the password is asked for on the terminal")
+    group.add_argument("--jobs", type=_positive, default=4, metavar="N", help="requests at a time (default 4)")
+    group.add_argument(
+        "--compare",
+        choices=[choice.value for choice in Compare],
+        default=Compare.DIGEST.value,
+        help="what makes two files the same (default digest)",
+    )
+    group.add_argument("--only", action="append", default=[], metavar="PATTERN", help="only SUBJECT[/SESSION[/SCAN…]]")
+    return server
+
+
+def _add_plan(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, metavar="FILE", help="store the plan for apply")
+    parser.add_argument("--detailed-exitcode", action="store_true", help="exit with 2 if there is anything to do")
+    parser.add_argument("--detail", action="store_true", help="show every change")
+
+
+def _add_apply(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "manifests", nargs="*", type=Path, metavar="MANIFEST|PLAN.json", help=f"default {DEFAULT_MANIFEST}"
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument("--allow-delete", action="store_true", help="carry out deletes too")
+    parser.add_argument("--reason", help="what XNAT's history shall say (default: the manifest's git commit)")
+    parser.add_argument("--detail", action="store_true", help="show every change")
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dir", type=Path, required=True, help="folder that keeps the server's data")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"default {DEFAULT_PORT}; 0 takes a free one")
+    parser.add_argument("--user", default="admin", help="name of the administrator (default admin)")
+    parser.add_argument("--password", default="admin", help="password of the administrator (default admin)")
+    parser.add_argument("--xnat-version", metavar="VERSION", help="version of XNAT to be")
+    parser.add_argument("--faults", type=Path, metavar="FILE", help="faults to show, as JSON")
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def _connection(found: argparse.Namespace) -> Connection:
+    return Connection(
+        server=found.server,
+        user=found.user,
+        jobs=found.jobs,
+        compare=Compare(found.compare),
+        only=tuple(found.only),
+    )
+
+
+def _manifests(found: argparse.Namespace) -> tuple[Path, ...]:
+    return tuple(found.manifests) or (Path(DEFAULT_MANIFEST),)
+
+
+def _apply(found: argparse.Namespace) -> Apply:
+    paths = _manifests(found)
+    plans = [path for path in paths if path.suffix == ".json"]
+    if plans and len(paths) > 1:
+        raise UsageError("a stored plan is applied alone, without manifests")
+    if plans and found.only:
+        raise UsageError("a stored plan is applied whole; give --only when planning")
+    return Apply(
+        manifests=paths,
+        saved=plans[0] if plans else None,
+        connection=_connection(found),
+        yes=found.yes,
+        allow_delete=found.allow_delete,
+        reason=found.reason,
+        detail=found.detail,
+    )
+
+
+def _serve(found: argparse.Namespace) -> Serve:
+    return Serve(
+        directory=found.dir,
+        host=found.host,
+        port=found.port,
+        user=found.user,
+        password=found.password,
+        xnat_version=found.xnat_version,
+        faults=found.faults,
+    )
+
+
+_COMMANDS = {
+    "validate": lambda found: Validate(manifests=_manifests(found)),
+    "plan": lambda found: MakePlan(
+        manifests=_manifests(found),
+        connection=_connection(found),
+        out=found.out,
+        detailed_exitcode=found.detailed_exitcode,
+        detail=found.detail,
+    ),
+    "apply": _apply,
+    "verify": lambda found: Verify(manifests=_manifests(found), connection=_connection(found), download=found.download),
+    "schema": lambda found: Schema(name=found.schema),
+    "serve": _serve,
+    "demo": lambda found: Demo(directory=found.dir, images=found.images),
+}

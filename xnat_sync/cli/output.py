@@ -1,0 +1,36 @@
+"""Results on standard output, as text or as one JSON document."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from xnat_sync.report.problems import problems_data, problems_text, summary_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from xnat_sync.cli.console import Console
+    from xnat_sync.cli.options import Invocation
+    from xnat_sync.core.errors import Problem
+
+
+def write_data(data: Mapping[str, Any], console: Console) -> None:
+    """One JSON document."""
+    console.out.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_result(data: Mapping[str, Any], text: str, invocation: Invocation, console: Console) -> None:
+    """One result in the form that was asked for."""
+    if invocation.format == "json":
+        write_data(data, console)
+    else:
+        console.out.write(text)
+
+
+def write_problems(problems: Sequence[Problem], invocation: Invocation, console: Console) -> None:
+    """All problems of a manifest, and how many."""
+    text = problems_text(problems)
+    if problems:
+        text += f"{summary_text(problems)}\n"
+    write_result(problems_data(problems), text, invocation, console)

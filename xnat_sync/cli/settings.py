@@ -1,0 +1,100 @@
+"""Which server, and with which login: the command line first, then the environment, then the manifest."""
+
+from __future__ import annotations
+
+import getpass
+import importlib
+import importlib.util
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from xnat_sync.core.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from xnat_sync.cli.options import Connection
+
+EMBEDDED = "embedded:"
+_NO_SERVER = (
+    "no server given: say --server URL, set XNAT_SYNC_SERVER or XNAT_HOST, or write server: into the manifest"
+    " (embedded:DIR is the embedded server)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """An account; both ``None`` means the entry of ``~/.netrc``. The password never shows in a ``repr``."""
+
+    user: str | None
+    password: str | None = field(repr=False)
+
+
+def server_of(connection: Connection, environ: Mapping[str, str], manifest: str | None) -> str:
+    """The server's address, or ``embedded:DIR``; the first found of four places.
+
+    Raises:
+        UsageError: there is none, or it is no address, or it carries a login.
+
+    """
+    candidates = (connection.server, environ.get("XNAT_SYNC_SERVER"), environ.get("XNAT_HOST"), manifest)
+    server = next((candidate for candidate in candidates if candidate), None)
+    if server is None:
+        raise UsageError(_NO_SERVER)
+    if server.startswith(EMBEDDED):
+        return server
+    try:
+        parts = urlsplit(server)
+    except ValueError:
+        raise UsageError("the server's address is no URL") from None
+    if "@" in parts.netloc:
+        raise UsageError("the server's address carries a login; use the environment, ~/.netrc or --user instead")
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise UsageError(f"the server's address must begin with https:// or http://, not {parts.scheme or server!r}")
+    return server.rstrip("/")
+
+
+def login_of(
+    connection: Connection, environ: Mapping[str, str], server: str, ask: Callable[[str], str] | None
+) -> Login:
+    """The login for a server; ``ask`` reads a password from the terminal, ``None`` where there is no terminal.
+
+    Raises:
+        UsageError: ``--user`` was given and no password can be had.
+
+    """
+    if connection.user:
+        return Login(user=connection.user, password=_password(connection.user, environ, server, ask))
+    for user, password in (("XNAT_SYNC_USER", "XNAT_SYNC_PASSWORD"), ("XNAT_USER", "XNAT_PASS")):
+        if environ.get(user) and environ.get(password):
+            return Login(user=environ[user], password=environ[password])
+    return Login(user=None, password=None)
+
+
+def _password(user: str, environ: Mapping[str, str], server: str, ask: Callable[[str], str] | None) -> str:
+    """A password for a named account: from the environment if it names the same account, the keyring, or the person."""
+    for name, secret in (("XNAT_SYNC_USER", "XNAT_SYNC_PASSWORD"), ("XNAT_USER", "XNAT_PASS")):
+        if environ.get(name) == user and environ.get(secret):
+            return environ[secret]
+    stored = _keyring(user, server)
+    if stored:
+        return stored
+    if ask is None:
+        raise UsageError(
+            f"no password for {user}: without a terminal set XNAT_SYNC_USER and XNAT_SYNC_PASSWORD, or use ~/.netrc"
+        )
+    return ask(f"Password of {user} on {server}: ")
+
+
+def _keyring(user: str, server: str) -> str | None:
+    """What the operating system's keyring knows, where the package is installed; it is no dependency of ours."""
+    if importlib.util.find_spec("keyring") is None:
+        return None
+    found = importlib.import_module("keyring").get_password(server, user)
+    return str(found) if found else None
+
+
+def ask_password(prompt: str) -> str:
+    """Read a password from the terminal without showing it."""
+    return getpass.getpass(prompt)

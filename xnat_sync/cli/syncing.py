@@ -1,0 +1,124 @@
+"""The commands that talk to a server: plan, apply, verify."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, assert_never
+
+from xnat_sync import __version__, workflow
+from xnat_sync.cli import options
+from xnat_sync.cli.connect import connected
+from xnat_sync.cli.exits import Exit, exit_of_report
+from xnat_sync.cli.interrupt import interruptible
+from xnat_sync.cli.output import write_result
+from xnat_sync.cli.planfile import read_plan, write_plan
+from xnat_sync.cli.study import load_study, warn
+from xnat_sync.core.errors import Unconfirmed, UsageError
+from xnat_sync.core.policy import SyncPolicy
+from xnat_sync.local.provenance import git_reason
+from xnat_sync.report.plan_text import plan_text, server_text
+from xnat_sync.report.progress import listener_for
+from xnat_sync.report.run_text import report_text, verification_text
+
+if TYPE_CHECKING:
+    from xnat_sync.cli.console import Console
+    from xnat_sync.core.changes import Plan
+    from xnat_sync.gateway.api import GatewayFactory
+
+
+def dispatch_syncing(
+    command: options.MakePlan | options.Apply | options.Verify, invocation: options.Invocation, console: Console
+) -> int:
+    """Run a command that talks to a server."""
+    match command:
+        case options.MakePlan():
+            return _plan(command, invocation, console)
+        case options.Apply():
+            return _apply(command, invocation, console)
+        case options.Verify():
+            return _verify(command, invocation, console)
+        case _:
+            assert_never(command)
+
+
+def _plan(command: options.MakePlan, invocation: options.Invocation, console: Console) -> int:
+    """Show what apply would do; store it if asked."""
+    loaded = load_study(command.manifests, console)
+    warn(loaded, console)
+    run = _run_options(command.connection, console)
+    with connected(command.connection, console, loaded.server) as (connect, server):
+        plan = replace(workflow.plan(loaded, connect, _policy(command.connection), run), server=server)
+        plan = workflow.pin(plan, run) if command.out else plan
+        text = _where(plan, connect) + plan_text(plan, detail=command.detail)
+    if command.out:
+        write_plan(plan, command.out)
+        text += f"Next: xnat-sync apply {command.out}\n"
+    write_result(plan.to_data(), text, invocation, console)
+    return Exit.DIFFERENCES if command.detailed_exitcode and not plan.is_empty else Exit.DONE
+
+
+def _apply(command: options.Apply, invocation: options.Invocation, console: Console) -> int:
+    """Carry out a plan: a stored one if the server has not moved, or one made now."""
+    reason = command.reason or git_reason(command.manifests[0], version=__version__)
+    run = replace(_run_options(command.connection, console), reason=reason, allow_delete=command.allow_delete)
+    saved = read_plan(command.saved) if command.saved else None
+    loaded = None if saved else load_study(command.manifests, console)
+    if loaded:
+        warn(loaded, console)
+    server = saved.server if saved else loaded.server if loaded else None
+    with connected(command.connection, console, server) as (connect, _):
+        if saved:
+            workflow.check_fresh(saved, connect, run)
+        plan = saved or workflow.plan(loaded, connect, _policy(command.connection), run)
+        if invocation.format == "text":
+            console.out.write(_where(plan, connect) + plan_text(plan, detail=command.detail))
+        workflow.check_safe(plan, allow_delete=command.allow_delete)
+        if not plan.is_empty and not command.yes:
+            _confirm(console)
+        with interruptible(run.stop, console):
+            report = workflow.apply(plan, connect, run)
+    write_result(report.to_data(), "" if plan.is_empty else report_text(report), invocation, console)
+    return exit_of_report(report)
+
+
+def _verify(command: options.Verify, invocation: options.Invocation, console: Console) -> int:
+    """Prove that every file is there, or say which is not."""
+    loaded = load_study(command.manifests, console)
+    warn(loaded, console)
+    run = _run_options(command.connection, console)
+    with connected(command.connection, console, loaded.server) as (connect, _):
+        proof = workflow.verify(loaded, connect, _policy(command.connection), run, download=command.download)
+    write_result(proof.to_data(), verification_text(proof), invocation, console)
+    return Exit.DONE if proof.ok else Exit.DIFFERENCES
+
+
+def _run_options(connection: options.Connection, console: Console) -> workflow.Options:
+    return workflow.Options(jobs=connection.jobs, listener=listener_for(console.err))
+
+
+def _policy(connection: options.Connection) -> SyncPolicy:
+    return SyncPolicy(compare=connection.compare, only=connection.only)
+
+
+def _where(plan: Plan, connect: GatewayFactory) -> str:
+    gateway = connect()
+    try:
+        return server_text(gateway.server(), plan.project)
+    finally:
+        gateway.close()
+
+
+def _confirm(console: Console) -> None:
+    """Ask on a terminal; refuse to guess where there is none.
+
+    Raises:
+        UsageError: there is no terminal to ask on.
+        Unconfirmed: the answer was not yes.
+
+    """
+    if not console.stdin.isatty():
+        raise UsageError("nobody can be asked here (standard input is no terminal): say --yes to apply")
+    console.err.write("Apply these changes? Only 'yes' will do: ")
+    console.err.flush()
+    if console.stdin.readline().strip() != "yes":
+        raise Unconfirmed("not applied")

@@ -1,0 +1,217 @@
+"""The use cases as typed functions, usable without the command line.
+
+    loaded = validate([Path("study.yaml")], environ={})
+    connect = XnatConnection("https://xnat.example.org", user="me", password=secret)
+    difference = plan(loaded, connect)
+    report = apply(difference, connect, Options(reason="first upload"))
+    proof = verify(loaded, connect)
+    connect.close()
+
+Each takes a gateway factory and never makes one, so that the same code runs on a real XNAT, on the embedded server and
+on the in-memory gateway. Errors are those of `core.errors`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from xnat_sync.core.changes import Action, Change, Plan
+from xnat_sync.core.errors import PlanConflict, StalePlan, UnsafePlan
+from xnat_sync.core.events import Listener
+from xnat_sync.core.planner import compare_file, desired_of, files_to_hash, make_plan, moved, select
+from xnat_sync.core.policy import SyncPolicy
+from xnat_sync.core.state import DesiredState, FileSpec, RemoteState
+from xnat_sync.core.verification import Fault, Finding, Verification
+from xnat_sync.engine.execute import Execution
+from xnat_sync.engine.observe import observe
+from xnat_sync.engine.pool import each, gather, open_pool
+from xnat_sync.engine.stop import Stop
+from xnat_sync.gateway.readonly import ReadOnly
+from xnat_sync.local.digest import md5_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from xnat_sync.core.outcome import Report
+    from xnat_sync.core.refs import Ref
+    from xnat_sync.gateway.api import GatewayFactory, Reader
+    from xnat_sync.manifest.load import Loaded
+
+DEFAULT_JOBS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to run: ``jobs`` at a time, told to a listener, until ``stop`` says otherwise.
+
+    ``reason`` goes into XNAT's history with every write; without ``allow_delete`` a plan that deletes is refused.
+    """
+
+    jobs: int = DEFAULT_JOBS
+    reason: str = "xnat-sync"
+    allow_delete: bool = False
+    listener: Listener = field(default_factory=Listener)
+    stop: Stop = field(default_factory=Stop)
+
+
+def plan(
+    loaded: Loaded, connect: GatewayFactory, policy: SyncPolicy | None = None, options: Options | None = None
+) -> Plan:
+    """The difference between a study and the server. Cannot write: the gateways it uses have no such methods.
+
+    Raises:
+        GatewayError: the server could not be read completely.
+        LocalFileError: a file that has to be hashed is gone or changes meanwhile.
+
+    """
+    policy, options = policy or SyncPolicy(), options or Options()
+    remote = _observe(loaded.project, select(loaded.desired, policy.only), connect, options)
+    desired = with_digests(loaded.desired, files_to_hash(loaded.desired, remote, policy), options)
+    return make_plan(loaded.project, desired, remote, policy)
+
+
+def with_digests(desired: DesiredState, specs: Iterable[FileSpec], options: Options) -> DesiredState:
+    """A desired state in which some files carry the digest of their bytes."""
+    wanted = [spec for spec in specs if spec.md5 is None]
+    if not wanted:
+        return desired
+    options.listener.reading(f"hashing {len(wanted)} local files")
+    hashed = each(lambda spec: replace(spec, md5=md5_of(spec)), wanted, options.jobs)
+    return replace(desired, files={**desired.files, **{spec.ref: spec for spec in hashed}})
+
+
+def pin(difference: Plan, options: Options | None = None) -> Plan:
+    """A plan to be stored: each file that it sends carries its digest, so that it cannot be another one later."""
+    options = options or Options()
+    sent = {change.ref: change.wanted for change in difference.changes if isinstance(change.wanted, FileSpec)}
+    files = with_digests(DesiredState(objects={}, files=sent), sent.values(), options).files
+    changes = tuple(
+        replace(change, wanted=files[change.ref]) if change.ref in files else change for change in difference.changes
+    )
+    return replace(difference, changes=changes)
+
+
+def check_safe(difference: Plan, *, allow_delete: bool) -> None:
+    """Refuse a plan that must not be carried out.
+
+    Raises:
+        PlanConflict: the manifest and the server contradict each other.
+        UnsafePlan: the plan deletes and nobody allowed it.
+
+    """
+    conflicts = difference.of(Action.CONFLICT)
+    if conflicts:
+        raise PlanConflict(
+            "the manifest and the server contradict each other", refs=[change.ref for change in conflicts]
+        )
+    deletes = difference.of(Action.DELETE)
+    if deletes and not allow_delete:
+        raise UnsafePlan("the plan deletes; say --allow-delete", refs=[change.ref for change in deletes])
+
+
+def check_fresh(difference: Plan, connect: GatewayFactory, options: Options | None = None) -> None:
+    """Refuse a stored plan if the server has moved since, for any object or file that the plan touches.
+
+    Raises:
+        StalePlan: with the refs that moved.
+
+    """
+    remote = _observe(difference.project, desired_of(difference), connect, options or Options())
+    refs = moved(difference, remote)
+    if refs:
+        raise StalePlan("the server moved since the plan was made; plan again", refs=refs)
+
+
+def apply(difference: Plan, connect: GatewayFactory, options: Options | None = None) -> Report:
+    """Carry a plan out. What fails is in the report; only a plan that a guard refuses raises.
+
+    Raises:
+        PlanConflict, UnsafePlan: as `check_safe`.
+
+    """
+    options = options or Options()
+    check_safe(difference, allow_delete=options.allow_delete)
+    with open_pool(connect, options.jobs) as pool:
+        return Execution(
+            plan=difference,
+            pool=pool,
+            width=options.jobs,
+            reason=options.reason,
+            listener=options.listener,
+            stop=options.stop,
+        ).run()
+
+
+def verify(
+    loaded: Loaded,
+    connect: GatewayFactory,
+    policy: SyncPolicy | None = None,
+    options: Options | None = None,
+    *,
+    download: bool = False,
+) -> Verification:
+    """Whether every file of the study is on the server: by digest, and with ``download`` by reading the bytes back.
+
+    Read-only. Raises like `plan`.
+    """
+    policy, options = policy or SyncPolicy(), options or Options()
+    desired = select(loaded.desired, policy.only)
+    remote = _observe(loaded.project, desired, connect, options)
+    needed = desired.files.values() if download else files_to_hash(desired, remote, policy)
+    files = with_digests(desired, needed, options).files
+    findings = [finding for spec in files.values() if (finding := _finding(spec, remote, policy))]
+    wrong = {finding.ref for finding in findings}
+    sound = [spec for ref, spec in files.items() if ref not in wrong]
+    if download:
+        options.listener.reading(f"reading {len(sound)} files back")
+        findings += _read_back(sound, connect, options)
+    by_digest = sum(remote.files[spec.ref].md5 is not None and spec.md5 is not None for spec in sound)
+    return Verification(
+        project=loaded.project,
+        files=len(files),
+        by_download=len(files) - len(findings) if download else 0,
+        by_digest=0 if download else by_digest,
+        by_size=0 if download else len(sound) - by_digest,
+        findings=tuple(sorted(findings, key=lambda finding: finding.ref)),
+    )
+
+
+def _observe(project: str, desired: DesiredState, connect: GatewayFactory, options: Options) -> RemoteState:
+    options.listener.reading("reading the server")
+    with open_pool(lambda: ReadOnly(connect()), options.jobs) as pool:
+        return observe(project, desired, pool)
+
+
+def _finding(spec: FileSpec, remote: RemoteState, policy: SyncPolicy) -> Finding | None:
+    held = remote.files.get(spec.ref)
+    if held is None:
+        return Finding(ref=spec.ref, fault=Fault.MISSING, message="not on the server")
+    diffs = compare_file(spec, held, policy)
+    if not diffs:
+        return None
+    message = ", ".join(f"{diff.name} {diff.before} instead of {diff.after}" for diff in diffs)
+    return Finding(ref=spec.ref, fault=Fault.DIFFERS, message=message)
+
+
+def _read_back(specs: list[FileSpec], connect: GatewayFactory, options: Options) -> list[Finding]:
+    """Compare the bytes that the server sends with the local ones."""
+    with open_pool(lambda: ReadOnly(connect()), options.jobs) as pool:
+        digests = gather([pool.submit(_download_md5, spec.ref) for spec in specs])
+    return [
+        Finding(ref=spec.ref, fault=Fault.DAMAGED, message=f"read back as md5 {found} instead of {spec.md5}")
+        for spec, found in zip(specs, digests, strict=True)
+        if found != spec.md5
+    ]
+
+
+def _download_md5(gateway: Reader, ref: Ref) -> str:
+    digest = hashlib.md5(usedforsecurity=False)
+    with gateway.download(ref) as chunks:
+        for chunk in chunks:
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+__all__ = ["Change", "Options", "Plan", "apply", "check_fresh", "check_safe", "pin", "plan", "verify", "with_digests"]
