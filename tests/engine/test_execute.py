@@ -1,0 +1,204 @@
+"""Carrying plans out, on an in-memory XNAT that fails where it is told to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from xnat_sync.core.errors import Forbidden, NotAuthenticated, Unreachable
+from xnat_sync.core.events import Listener
+from xnat_sync.core.outcome import Failure, Outcome, Report, Status
+from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.state import RemoteFile
+from xnat_sync.gateway.memory import Call, MemoryServer, Moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Study = Any
+
+T1 = "P/S1/E1/scan:1/resource:NIFTI/sub/1.nii"
+
+
+def statuses(report: Report) -> dict[str, str]:
+    return {str(outcome.change.ref): outcome.status.value for outcome in report.outcomes}
+
+
+def raising(error: Exception, method: str, *, moment: Moment = Moment.BEFORE) -> Callable[[Call], None]:
+    def fault(call: Call) -> None:
+        if call.method == method and call.moment is moment:
+            raise error
+
+    return fault
+
+
+def test_a_study_is_carried_out_and_then_there_is_nothing_to_do(study: Study, server: MemoryServer) -> None:
+    report = study.run()
+    assert report.ok, statuses(report)
+    assert report.bytes_sent == 6
+    assert server.content(Ref.parse(T1)) == b"\x01\x01"
+    assert study.plan().is_empty
+    before = server.writes
+    assert study.run().outcomes == ()
+    assert server.writes == before
+
+
+def test_one_resource_takes_one_request(study: Study, server: MemoryServer) -> None:
+    study.run()
+    uploads = [call for call in server.log if call.method == "upload" and call.moment is Moment.BEFORE]
+    assert sorted(len(call.paths) for call in uploads) == [1, 3]
+
+
+def test_only_what_differs_is_replaced(study: Study, server: MemoryServer) -> None:
+    study.run()
+    study.file(T1, b"changed", format="NIFTI")
+    report = study.run()
+    assert statuses(report) == {T1: "applied"}
+    assert server.content(Ref.parse(T1)) == b"changed"
+
+
+def test_attributes_are_put_back_and_cleared(study: Study, server: MemoryServer) -> None:
+    study.run()
+    server.set_fields(Ref.parse("P/S1"), {"gender": "male"})
+    study.want("P/S1/E1", "xnat:mrSessionData", date="2024-03-01", field_strength=None)
+    assert statuses(study.run()) == {"P/S1": "applied", "P/S1/E1": "applied"}
+    assert server.objects()[Ref.parse("P/S1")].fields["gender"] == "female"
+    assert study.plan().is_empty
+
+
+def test_children_of_what_could_not_be_created_are_blocked(study: Study, server: MemoryServer) -> None:
+    def fault(call: Call) -> None:
+        if call.method == "put_object" and call.ref and call.ref.level is Level.SESSION:
+            raise Forbidden("no right to create", ref=call.ref)
+
+    server.fault = fault
+    report = study.run()
+    found = statuses(report)
+    assert found["P/S1"] == "applied"
+    assert found["P/S1/E1"] == "failed"
+    assert {status for text, status in found.items() if text.startswith("P/S1/E1/")} == {"blocked"}
+    assert [outcome.failure for outcome in report.failures] == [Failure.RIGHT]
+
+
+def test_a_success_that_stored_nothing_is_a_failure(study: Study, server: MemoryServer) -> None:
+    study.run()
+    study.file("P/S1/E1/scan:1/resource:NIFTI/new.nii", b"new")
+    server.fault = lambda call: call.method == "upload"
+    report = study.run()
+    (outcome,) = report.outcomes
+    assert outcome.status is Status.FAILED
+    assert outcome.failure is Failure.RIGHT
+    assert "did not store" in outcome.message
+
+
+def test_an_attribute_that_was_dropped_in_silence_is_a_failure(study: Study, server: MemoryServer) -> None:
+    server.fault = lambda call: call.method == "put_object" and call.ref is not None and call.ref.level is Level.SUBJECT
+    report = study.run()
+    assert statuses(report)["P/S1"] == "failed"
+
+
+def test_a_lost_reply_is_settled_by_looking(study: Study, server: MemoryServer) -> None:
+    server.fault = raising(Unreachable("connection reset"), "upload", moment=Moment.AFTER)
+    report = study.run()
+    assert set(statuses(report).values()) <= {"applied", "failed"}
+    server.fault = None
+    assert study.run().ok
+    assert study.plan().is_empty
+
+
+def test_an_orphan_on_the_server_is_overwritten(study: Study, server: MemoryServer) -> None:
+    report = study.run()
+    assert report.ok
+    server.remove(Ref.parse(T1))
+    server.add_orphan(Ref.parse(T1))
+    report = study.run()
+    assert statuses(report) == {T1: "applied"}
+    assert server.content(Ref.parse(T1)) == b"\x01\x01"
+
+
+def test_another_file_that_appeared_meanwhile_is_not_overwritten(study: Study, server: MemoryServer) -> None:
+    study.run()
+    server.remove(Ref.parse(T1))
+    plan = study.plan()
+    server.store(Ref.parse(T1), b"somebody else's")
+    (outcome,) = study.run(plan).outcomes
+    assert outcome.status is Status.FAILED
+    assert "another file of that name appeared" in outcome.message
+    assert server.content(Ref.parse(T1)) == b"somebody else's"
+
+
+def test_the_same_file_that_appeared_meanwhile_is_fine(study: Study, server: MemoryServer) -> None:
+    study.run()
+    server.remove(Ref.parse(T1))
+    plan = study.plan()
+    same = study.files[Ref.parse(T1)]
+    server.store(same.ref, b"\x01\x01", catalogued=RemoteFile(ref=same.ref, size=2, md5=same.md5, format="NIFTI"))
+    assert [outcome.status for outcome in study.run(plan).outcomes] == [Status.UNCHANGED]
+
+
+def test_a_lost_login_ends_the_run(study: Study, server: MemoryServer) -> None:
+    server.fault = raising(NotAuthenticated("401"), "put_object")
+    report = study.run()
+    assert [outcome.failure for outcome in report.failures] == [Failure.LOGIN]
+    assert report.counts[Status.CANCELLED] == len(report.outcomes) - 1
+
+
+def test_deletes_go_from_the_leaves_up_and_are_looked_at(study: Study, server: MemoryServer) -> None:
+    study.run()
+    del study.objects[Ref.parse("P/S1/E1/scan:1")]
+    study.files = {ref: spec for ref, spec in study.files.items() if "scan:1" not in str(ref)}
+    study.absent = {Ref.parse("P/S1/E1/scan:1"): None, Ref.parse("P/S1/E1/resource:NOTES/read me.txt"): None}
+    study.files = {}
+    report = study.run()
+    assert report.ok, statuses(report)
+    deletes = [str(call.ref) for call in server.log if call.method == "delete" and call.moment is Moment.BEFORE]
+    assert deletes == ["P/S1/E1/resource:NOTES/read me.txt", "P/S1/E1/scan:1"]
+    assert study.plan().is_empty
+
+
+def test_a_delete_that_did_nothing_is_a_failure(study: Study, server: MemoryServer) -> None:
+    study.run()
+    del study.objects[Ref.parse("P/S1/E1/scan:1")]
+    study.files = {}
+    study.absent = {Ref.parse("P/S1/E1/scan:1"): None}
+    server.fault = lambda call: call.method == "delete"
+    (outcome,) = study.run().outcomes
+    assert outcome.status is Status.FAILED
+    assert "still there" in outcome.message
+
+
+def test_a_file_that_changed_since_the_plan_fails_alone(study: Study) -> None:
+    plan = study.plan()
+    spec = study.files[Ref.parse("P/S1/E1/resource:NOTES/read me.txt")]
+    Path(spec.path).write_bytes(b"grown")
+    found = statuses(study.run(plan))
+    assert found.pop("P/S1/E1/resource:NOTES/read me.txt") == "failed"
+    assert set(found.values()) == {"applied"}
+
+
+class StopAfter(Listener):
+    """Asks to stop as soon as a number of outcomes are in."""
+
+    def __init__(self, study: Study, outcomes: int) -> None:
+        self.study = study
+        self.left = outcomes
+
+    def finished(self, outcome: Outcome) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.study.stop.request()
+
+
+@pytest.mark.parametrize("after", [1, 2, 4])
+def test_an_interrupted_run_reports_everything_and_continues(study: Study, server: MemoryServer, after: int) -> None:
+    study.listener = StopAfter(study, after)
+    report = study.run()
+    assert report.interrupted
+    assert len(report.outcomes) == len(study.objects) + len(study.files)
+    assert report.counts[Status.CANCELLED] > 0
+    study.listener = Listener()
+    study.stop = type(study.stop)()
+    assert study.run().ok
+    assert study.plan().is_empty

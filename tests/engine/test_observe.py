@@ -1,0 +1,50 @@
+"""How many requests a plan takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from xnat_sync.core.refs import Level, Ref
+from xnat_sync.engine.observe import SESSIONS_A_REQUEST
+
+if TYPE_CHECKING:
+    from xnat_sync.gateway.memory import MemoryServer
+
+    Study = Any
+
+
+def test_sessions_share_requests(study: Study, server: MemoryServer) -> None:
+    for number in range(SESSIONS_A_REQUEST + 1):
+        study.want(f"P/S1/X{number}", "xnat:mrSessionData")
+        study.file(f"P/S1/X{number}/resource:R/a", b"x")
+    study.run()
+    server.calls.clear()
+    assert study.plan().is_empty
+    assert server.calls == {"project": 1, "subjects": 1, "sessions": 1, "images": 2, "session_files": 2}
+
+
+def test_what_the_manifest_does_not_touch_is_not_read(study: Study, server: MemoryServer) -> None:
+    study.run()
+    study.files = {}
+    server.calls.clear()
+    study.plan()
+    assert server.calls["session_files"] == 0
+
+
+def test_an_empty_resource_that_must_not_exist_is_found(study: Study, server: MemoryServer) -> None:
+    study.run()
+    server.add_resource(Ref.parse("P/S1/E1/scan:1/resource:OLD"))
+    study.absent = {Ref.parse("P/S1/E1/scan:1/resource:OLD"): None}
+    plan = study.plan()
+    assert [(change.action.value, change.ref.level) for change in plan.changes] == [("delete", Level.RESOURCE)]
+    assert study.run(plan).ok
+    assert study.plan().is_empty
+
+
+def test_a_subjects_own_files_are_read(study: Study, server: MemoryServer) -> None:
+    study.file("P/S1/resource:FORMS/consent.txt", b"yes")
+    study.file("P/resource:BIDS/participants.tsv", b"id")
+    assert study.run().ok
+    server.calls.clear()
+    assert study.plan().is_empty
+    assert server.calls["own_files"] == 2
