@@ -1,0 +1,52 @@
+"""What the manifest asks of the local disk, as a port: `xnat_sync.local.disk` answers it, and so can a test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong with a local file: a rule of `rules`, a sentence, and what to do if it is special."""
+
+    rule: str
+    summary: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundFile:
+    """One regular, readable local file: ``name`` is relative to the root with ``/``, ``path`` is absolute."""
+
+    name: str
+    path: str
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matches:
+    """What a pattern means on the disk: the files sorted by name, and what forbids to take them as they are."""
+
+    files: tuple[FoundFile, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+class LocalSide(Protocol):
+    """The local disk, as far as a manifest needs it. Reads only."""
+
+    def find(self, root: str, pattern: str) -> Matches:
+        """The files below an absolute root that a pattern names; never one outside of it, links resolved.
+
+        No match at all, for a pattern that is a plain path, is a finding; for one with wildcards it is not.
+        """
+
+    def check_image(self, path: str, name: str) -> Sequence[Finding]:
+        """What is wrong with an image that will be called ``name``; nothing for a name that is not an image's."""
+
+    def md5(self, path: str) -> str:
+        """The MD5 of a file in hex; an unreadable file is a `LocalFileError`."""

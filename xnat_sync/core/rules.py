@@ -1,0 +1,130 @@
+"""Every rule that a manifest and its local files are held to: its id, how bad a breach is, and the remedy.
+
+Ids are stable: XS0xx is the language, XS1xx objects and names, XS2xx files, XS3xx images. The list in the README is
+checked against this table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xnat_sync.core.errors import Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One rule. ``title`` says what a breach is, ``remedy`` what usually mends it."""
+
+    id: str
+    severity: Severity
+    title: str
+    remedy: str
+
+
+def _rules(severity: Severity, rows: dict[str, tuple[str, str]]) -> dict[str, Rule]:
+    return {
+        rule: Rule(id=rule, severity=severity, title=title, remedy=remedy) for rule, (title, remedy) in rows.items()
+    }
+
+
+_ERRORS = {
+    # The language.
+    "XS001": ("YAML that cannot be read", "mend the text at the mark; an editor with YAML support shows the place"),
+    "XS002": ("a tab in the indentation", "indent with spaces"),
+    "XS003": ("a key that stands twice in one mapping", "keep one of the two, or give them different names"),
+    "XS004": (
+        "anchors that expand without measure",
+        "write the content out, or use defaults",
+    ),
+    "XS005": ("a YAML tag", "remove the tag; the manifest knows text, lists and mappings only"),
+    "XS006": ("a manifest that cannot be opened", "check the path and that it is UTF-8 text"),
+    "XS007": ("a file that is not one YAML mapping", "begin with version: 1 and project:"),
+    "XS008": ("a key that is not text", "write a plain word as key"),
+    "XS010": ("manifests that include each other in a circle", "remove one of the includes"),
+    "XS011": ("an include that matches no file", "check the pattern; it is relative to the manifest that says it"),
+    "XS012": ("a manifest included by two others", "include it in one place"),
+    "XS013": ("manifests of one study that disagree", "say project and server in one manifest only"),
+    "XS014": ("no project", "add project: LABEL to a manifest"),
+    "XS015": ("a missing or unknown version", "write version: 1 at the top"),
+    "XS020": ("an unknown key", "remove it, or begin it with x- if it is a note of your own"),
+    "XS021": ("a value of the wrong form", "write it as the manifest reference says"),
+    "XS022": ("something beside state: absent", "remove what stands beside it, or the state"),
+    "XS023": ("one thing said in two ways", "keep one of the two"),
+    "XS030": ("an environment variable that is not set", "set it, or give a default: ${env:NAME:-default}"),
+    "XS031": ("the environment in an identity", "write labels, IDs, types and file names out"),
+    "XS032": ("credentials in the manifest", "remove them; see the README on how to log in"),
+    "XS033": ("a server that is no address", "write it like https://xnat.example.org"),
+    # Objects and names.
+    "XS101": ("a label that XNAT cannot keep", "use letters, digits, - and _ only, 255 characters at most"),
+    "XS102": (
+        "a resource label that XNAT cannot keep",
+        "begin with a letter and go on with letters, digits, . - and _, 255 characters at most",
+    ),
+    "XS103": (
+        "a DICOM resource",
+        "upload DICOM through XNAT's importer; files sent straight into a DICOM resource are never anonymised",
+    ),
+    "XS104": ("labels that differ in upper and lower case only", "use one spelling, or two clearly different labels"),
+    "XS105": ("a session label under two subjects", "a session label is unique in its project: put the subject in it"),
+    "XS106": ("a scan ID that is the type of another scan", "rename the scan; XNAT finds scans by ID or by type"),
+    "XS107": ("one object described in two places", "describe it in one manifest only"),
+    "XS110": ("a missing xsi_type", "add xsi_type, or set it for all in defaults"),
+    "XS111": ("an xsi_type that XNAT does not have here", "write the type as the server's schema spells it"),
+    "XS112": (
+        "an attribute that this type does not have",
+        "remove it, or make it a custom variable in fields",
+    ),
+    "XS113": ("a value that XNAT would refuse", "write a value of the attribute's kind"),
+    "XS114": ("an attribute that cannot be cleared", "leave it out, or give it one of its values"),
+    "XS115": ("a custom variable's name that XNAT cannot address", "use letters, digits, . - _ and spaces only"),
+    # Files.
+    "XS201": ("a file that does not exist", "check the path; it is relative to root"),
+    "XS202": ("a pattern that matches no file", "check the pattern, or say optional: true"),
+    "XS203": (
+        "a pattern that matches too many or too few files",
+        "make the pattern narrower, or change expect",
+    ),
+    "XS204": ("a file outside of root", "move the file below root, or set root further up"),
+    "XS205": (
+        "something that is not a regular file",
+        "name a file; the files in a folder are FOLDER/*",
+    ),
+    "XS206": ("a file that cannot be read", "check its permissions"),
+    "XS207": ("a file whose content is not here", "fetch it: git annex get, datalad get or git lfs pull"),
+    "XS208": ("two files for one place in a resource", "rename one with to:, or keep folders apart with relative_to:"),
+    "XS209": (
+        "paths in one resource that differ in upper and lower case only, or a file where a folder is",
+        "rename one with to:",
+    ),
+    "XS210": ("a file name that XNAT cannot store", "rename it with to:"),
+    "XS212": ("a file of another size than stated", "correct the size, or the file"),
+    "XS213": ("a file of another MD5 than stated", "correct the digest, or the file"),
+    "XS214": ("a root that is not a folder", "check root; it is relative to the manifest that says it"),
+    "XS215": ("a pattern that cannot be used", "write a path or glob relative to root, with / between folders"),
+    "XS216": ("a resource that names no files", "add files:, or state: absent to delete it"),
+    # Images.
+    "XS301": ("an image file that is empty or too short for its header", "make or copy the file again"),
+    "XS302": ("a file that is not what its name says", "rename it, or put the right file there"),
+    "XS303": ("a damaged gzip file", "make or copy the file again"),
+    "XS304": ("a damaged NIfTI header", "make the image again from its source"),
+    "XS305": ("image dimensions that cannot be", "make the image again from its source"),
+    "XS306": ("a voxel type that cannot be", "make the image again from its source"),
+    "XS307": ("voxel data that begin in the wrong place", "make the image again from its source"),
+    "XS308": ("a truncated image", "copy or make the file again"),
+    "XS309": ("voxel sizes that are no numbers", "mend pixdim in the header"),
+    "XS310": ("an image of a pair without its mate", "put the .hdr and the .img side by side"),
+}
+_WARNINGS = {
+    "XS211": (
+        "a file name that some tools cannot fetch from XNAT",
+        "prefer letters, digits, . - and _; rename it with to:",
+    ),
+    "XS311": ("surplus bytes after the image data", "harmless for most readers; make the file again to be rid of them"),
+    "XS312": ("a legal but rare form of image", "make sure that those who will read it can"),
+    "XS313": ("suspicious voxel sizes", "check pixdim in the header"),
+    "XS314": ("suspicious orientation", "check qform and sform in the header"),
+    "XS315": ("one file of an image pair without the other in the resource", "add the mate to the same resource"),
+}
+
+RULES: dict[str, Rule] = {**_rules(Severity.ERROR, _ERRORS), **_rules(Severity.WARNING, _WARNINGS)}
+"""Every rule by id."""

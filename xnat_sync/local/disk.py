@@ -1,0 +1,33 @@
+"""The local disk as the manifest sees it: `LocalSide` over real files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xnat_sync.local.digest import md5_of
+from xnat_sync.local.files import FileFinder
+from xnat_sync.local.imaging import check_image
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xnat_sync.core.localside import Finding, Matches
+
+
+class Disk:
+    """Answers from the file system, each folder listed once. Make a new one for each run."""
+
+    def __init__(self) -> None:
+        self._finder = FileFinder()
+
+    def find(self, root: str, pattern: str) -> Matches:
+        """The files that a pattern names, see `FileFinder.find`."""
+        return self._finder.find(root, pattern)
+
+    def check_image(self, path: str, name: str) -> Sequence[Finding]:
+        """What is wrong with an image, see `imaging.check_image`."""
+        return check_image(path, name)
+
+    def md5(self, path: str) -> str:
+        """The MD5 of a file, see `digest.md5_of`."""
+        return md5_of(path)

@@ -1,0 +1,221 @@
+"""Paths and patterns into the regular files below a root, and never a file outside of it."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xnat_sync.core.localside import Finding, FoundFile, Matches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_WILD = re.compile(r"[*?\[]")
+_POINTER_SIZE = 1024
+_LFS = b"version https://git-lfs.github.com/spec/"
+_ANNEX = b"/annex/objects/"
+_ANNEX_LINK = ".git/annex/objects/"
+
+
+class FileFinder:
+    """Finds files; folders are listed once in the finder's life."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, _Folder | None] = {}
+        self._real_roots: dict[str, str] = {}
+
+    def find(self, root: str, pattern: str) -> Matches:
+        """The files that a pattern names below an absolute root, as `LocalSide.find` promises.
+
+        ``*`` and ``?`` match within a name, ``[ab]`` one of some characters, ``**`` any number of folders. A hidden
+        name is matched only by a pattern that begins with a dot. ``**`` does not follow links to folders.
+        """
+        parts = pattern.removeprefix("./").split("/")
+        wrong = _pattern_error(pattern, parts)
+        if wrong:
+            return Matches(findings=(wrong,))
+        plain = not _WILD.search(pattern)
+        files: dict[str, FoundFile] = {}
+        findings: list[Finding] = []
+        for name in sorted(set(self._walk(root, "", parts))) if not plain else ["/".join(parts)]:
+            found = self._take(root, name, plain=plain)
+            if isinstance(found, FoundFile):
+                files[name] = found
+            elif found is not None:
+                findings.append(found)
+        return Matches(files=tuple(files.values()), findings=tuple(findings))
+
+    def _walk(self, root: str, folder: str, parts: list[str]) -> Iterator[str]:
+        """The names below a folder that the rest of a pattern matches; the last part may be anything but a folder."""
+        listed = self._list(root, folder)
+        if listed is None:
+            return
+        part, rest = parts[0], parts[1:]
+        if part == "**":
+            yield from self._walk_deep(root, folder, listed, rest)
+            return
+        if _WILD.search(part):
+            matches = re.compile(fnmatch.translate(part)).match
+            names = [name for name in listed.names if matches(name) and _seen(name, part)]
+        else:
+            names = [part] if part in listed.names else []
+        for name in names:
+            below = folder + name
+            if rest:
+                yield from self._walk(root, below + "/", rest)
+            elif not listed.is_folder(name):
+                yield below
+
+    def _walk_deep(self, root: str, folder: str, listed: _Folder, rest: list[str]) -> Iterator[str]:
+        # A pattern that ends in ** means every file below.
+        yield from self._walk(root, folder, rest or ["*"])
+        for name in listed.real_folders:
+            if not name.startswith("."):
+                yield from self._walk(root, f"{folder}{name}/", ["**", *rest])
+
+    def _list(self, root: str, folder: str) -> _Folder | None:
+        """The content of a folder, ``None`` if it is none or cannot be listed."""
+        path = f"{root}/{folder}"
+        if path not in self._folders:
+            self._folders[path] = _scan(path)
+        return self._folders[path]
+
+    def _take(self, root: str, name: str, *, plain: bool) -> FoundFile | Finding | None:
+        path = f"{root}/{name}"
+        try:
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                status = Path(path).stat()
+        except OSError as error:
+            return _missing(path, name, error)
+        if not self._inside(root, path):
+            return Finding(rule="XS204", summary=f"{name!r} leads out of the root")
+        if stat.S_ISDIR(status.st_mode):
+            return _not_regular(name, "a folder") if plain else None
+        if not stat.S_ISREG(status.st_mode):
+            return _not_regular(name, _kind(status.st_mode))
+        unfit = _content_error(path, name, status.st_size)
+        if unfit:
+            return unfit
+        return FoundFile(name=name, path=path, size=status.st_size, mtime_ns=status.st_mtime_ns)
+
+    def _inside(self, root: str, path: str) -> bool:
+        real_root = self._real_roots.setdefault(root, os.path.realpath(root))
+        folder, _, name = path.rpartition("/")
+        # Folders are resolved once; only a file that is itself a link needs its own way.
+        real_folder = self._real_roots.setdefault(folder, os.path.realpath(folder))
+        real = os.path.realpath(path) if Path(path).is_symlink() else f"{real_folder}/{name}"
+        return real.startswith(real_root.rstrip("/") + "/")
+
+
+@dataclass(slots=True)
+class _Folder:
+    """The names in one folder, sorted; ``real_folders`` are those that are folders and not links to some."""
+
+    path: str
+    names: list[str]
+    real_folders: list[str]
+    linked: set[str] = field(default_factory=set)
+
+    def is_folder(self, name: str) -> bool:
+        """Whether a name is a folder, links followed."""
+        return name in self.linked or name in self.real_folders
+
+
+def _scan(path: str) -> _Folder | None:
+    folder = _Folder(path=path, names=[], real_folders=[])
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                folder.names.append(entry.name)
+                if entry.is_dir(follow_symlinks=False):
+                    folder.real_folders.append(entry.name)
+                elif entry.is_symlink() and entry.is_dir():
+                    folder.linked.add(entry.name)
+    except OSError:
+        return None
+    folder.names.sort()
+    folder.real_folders.sort()
+    return folder
+
+
+def _seen(name: str, pattern: str) -> bool:
+    return not name.startswith(".") or pattern.startswith(".")
+
+
+def _pattern_error(pattern: str, parts: list[str]) -> Finding | None:
+    why = ""
+    hint = ""
+    if "\\" in pattern or "\0" in pattern:
+        why, hint = "has a backslash in it", "write / between folders"
+    elif "{" in pattern or "}" in pattern:
+        why, hint = (
+            "has a brace in it, which is kept for a later version",
+            "write ? in its place, or a list of patterns",
+        )
+    elif pattern.startswith("/"):
+        why, hint = "is an absolute path", "write it relative to root"
+    elif ".." in parts:
+        why, hint = "leads upwards", "set root further up"
+    elif pattern.endswith("/"):
+        why, hint = "names a folder", f"write {pattern}* for the files in it, {pattern}** for all below"
+    elif "" in parts or "." in parts:
+        why = "has an empty part"
+    elif any("**" in part and part != "**" for part in parts):
+        why, hint = "has ** beside other characters", "** stands for whole folders: a/**/b"
+    return Finding(rule="XS215", summary=f"the pattern {pattern!r} {why}", hint=hint) if why else None
+
+
+def _missing(path: str, name: str, error: OSError) -> Finding:
+    try:
+        target = str(Path(path).readlink())
+    except OSError:
+        target = ""
+    if _ANNEX_LINK in target.replace(os.sep, "/"):
+        return Finding(rule="XS207", summary=f"the content of {name!r} is in git-annex and not here")
+    if target:
+        return Finding(
+            rule="XS201", summary=f"{name!r} is a link to something that does not exist or cannot be reached"
+        )
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return Finding(rule="XS201", summary=f"there is no file {name!r}", hint=_near(path))
+    return Finding(rule="XS206", summary=f"{name!r} cannot be read: {(error.strerror or str(error)).lower()}")
+
+
+def _near(path: str) -> str:
+    """Name a file that differs in case only: the usual slip when a study moves between systems."""
+    folder, _, name = path.rpartition("/")
+    listed = _scan(folder)
+    twins = [other for other in listed.names if other.casefold() == name.casefold()] if listed else []
+    return f"did you mean {twins[0]}?" if twins else ""
+
+
+def _not_regular(name: str, what: str) -> Finding:
+    return Finding(rule="XS205", summary=f"{name!r} is {what}, not a regular file")
+
+
+def _kind(mode: int) -> str:
+    kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFBLK: "a device", stat.S_IFCHR: "a device"}
+    return kinds.get(stat.S_IFMT(mode), "something else")
+
+
+def _content_error(path: str, name: str, size: int) -> Finding | None:
+    """Open the file, which is the only proof that it can be read, and look whether it merely points to its content."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        return Finding(rule="XS206", summary=f"{name!r} cannot be read: {(error.strerror or str(error)).lower()}")
+    try:
+        head = os.read(descriptor, _POINTER_SIZE) if size <= _POINTER_SIZE else b""
+    finally:
+        os.close(descriptor)
+    if head.startswith(_LFS):
+        return Finding(rule="XS207", summary=f"{name!r} is a git-lfs pointer; its content is not here")
+    if head.startswith(_ANNEX) and b"\n" in head:
+        return Finding(rule="XS207", summary=f"{name!r} is a git-annex pointer; its content is not here")
+    return None

@@ -1,0 +1,168 @@
+"""Checked documents into the desired state. Pure: the local disk is asked through a port."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xnat_sync.core.datatypes import PROJECT, SUBJECT, default_scan_type, known_types
+from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.state import ObjectSpec
+from xnat_sync.manifest.attributes import read_attributes
+from xnat_sync.manifest.defaults import merged, written_out
+from xnat_sync.manifest.document import FromEnvironment, shown
+from xnat_sync.manifest.names import label_finding
+from xnat_sync.manifest.resources import ResourceReader, Scope, is_absent
+from xnat_sync.manifest.schema import did_you_mean
+from xnat_sync.manifest.study import Study, fields_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xnat_sync.core.localside import LocalSide
+    from xnat_sync.manifest.document import Node
+    from xnat_sync.manifest.problems import Problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One document of a study, with what holds at its top."""
+
+    top: Node
+    scope: Scope
+
+
+def build(project: str, parts: Sequence[Part], local: LocalSide, problems: Problems) -> Study:
+    """The study that some documents describe together; their order does not matter.
+
+    What does not fit the schema has been noted before and is passed over.
+    """
+    study = Study(project, problems)
+    builder = _Builder(study, ResourceReader(study, local))
+    for part in parts:
+        builder.take(part)
+    study.check_scan_types()
+    return study
+
+
+class _Builder:
+    """Walks the tree of each document, from the project down."""
+
+    def __init__(self, study: Study, resources: ResourceReader) -> None:
+        self._study = study
+        self._problems = study.problems
+        self._resources = resources
+
+    def take(self, part: Part) -> None:
+        """Add one document to the study."""
+        entries = part.top.entries()
+        self._project(entries.get("project") or part.top, part.scope)
+        if "subjects" in entries:
+            for label, node in entries["subjects"].labels().items():
+                self._subject(self._study.project.child(Level.SUBJECT, label), node, part.scope)
+
+    def _project(self, node: Node, scope: Scope) -> None:
+        ref = self._study.project
+        described = node.key == "project" and node.is_map
+        body = node if described else node.with_entries({})
+        create = body.entries().get("create")
+        self._want(ref, PROJECT, body, node, create=create is not None and create.text == "true")
+        self._resources.read(ref, body, body, scope)
+
+    def _subject(self, ref: Ref, node: Node, scope: Scope) -> None:
+        if self._gone(ref, node):
+            return
+        within = Scope(root=scope.root, defaults=scope.defaults.within(node, self._problems))
+        body = merged(node, scope.defaults.subject)
+        self._want(ref, SUBJECT, body, node)
+        self._resources.read(ref, body, node, within)
+        if "sessions" in node.entries():
+            for label, session in node.entries()["sessions"].labels().items():
+                self._session(ref.child(Level.SESSION, label), session, within)
+
+    def _session(self, ref: Ref, node: Node, scope: Scope) -> None:
+        if not self._study.claim(ref, node) or self._gone(ref, node):
+            return
+        within = Scope(root=scope.root, defaults=scope.defaults.within(node, self._problems))
+        body = merged(node, scope.defaults.session)
+        xsi_type = self._xsi_type(ref, body, node, "")
+        self._want(ref, xsi_type, body, node)
+        self._resources.read(ref, body, node, within)
+        if "scans" in node.entries():
+            for label, scan in node.entries()["scans"].labels().items():
+                self._scan(ref.child(Level.SCAN, label), scan, within, xsi_type)
+
+    def _scan(self, ref: Ref, node: Node, scope: Scope, session_type: str) -> None:
+        if self._gone(ref, node):
+            return
+        written = written_out(node, self._problems)
+        body = merged(written, scope.defaults.scan)
+        usual = default_scan_type(session_type) or "" if session_type else None
+        xsi_type = self._xsi_type(ref, body, node, usual)
+        self._want(ref, xsi_type, body, node)
+        self._resources.read(ref, body, written, scope)
+
+    def _gone(self, ref: Ref, node: Node) -> bool:
+        """Judge the label; true if the object must not exist."""
+        finding = label_finding(ref.level, ref.label)
+        if finding:
+            self._study.tell(finding, node.key_origin(), ref)
+        if is_absent(node, self._study):
+            self._study.want_absent(ref, node)
+            return True
+        self._study.spell(ref, node)
+        return False
+
+    def _want(self, ref: Ref, xsi_type: str, body: Node, node: Node, *, create: bool = True) -> None:
+        fields, places = fields_of(read_attributes(ref, xsi_type, body, self._problems))
+        origin = node.key_origin()
+        spec = ObjectSpec(ref=ref, xsi_type=xsi_type, fields=fields, create=create, origin=origin)
+        self._study.want(spec, places)
+
+    def _xsi_type(self, ref: Ref, body: Node, node: Node, usual: str | None) -> str:
+        """The type that a session or scan says or has by default; nothing where it is wrong, which is noted.
+
+        ``usual`` is the type of one that says nothing, empty where there is none, ``None`` where that is unknown
+        since the session's own type is wrong.
+        """
+        said = body.entries().get("xsi_type")
+        if said is None:
+            if usual == "" and not body.has("xsi_type"):
+                what = f"the {ref.level.noun} {ref.label} has no xsi_type"
+                example = "xnat:mrSessionData" if ref.level is Level.SESSION else "xnat:mrScanData"
+                hint = f"add xsi_type: {example}, or set it for all in defaults"
+                self._problems.add("XS110", what, node.key_origin(), hint=hint, ref=ref)
+            return usual or ""
+        if isinstance(said.value, FromEnvironment):
+            self._problems.add("XS031", "an xsi_type is taken from the environment", said.origin(), ref=ref)
+            return ""
+        text = said.text or ""
+        remedy = _type_hint(ref.level, text)
+        if remedy is None:
+            return text
+        summary = f"{shown(text)} is no type of a {ref.level.noun}"
+        self._problems.add("XS111", summary, said.origin(), hint=remedy, ref=ref)
+        return ""
+
+
+def _type_hint(level: Level, xsi_type: str) -> str | None:
+    """What to write instead of a type that a session or scan cannot have, ``None`` if it is fine.
+
+    XNAT's own types are known from ``xnat.xsd``; a server may have others, in other namespaces.
+    """
+    prefix, colon, name = xsi_type.partition(":")
+    other = Level.SCAN if level is Level.SESSION else Level.SESSION
+    if xsi_type in known_types(level):
+        return None
+    if xsi_type in known_types(other):
+        return f"that is the type of a {other.noun}; write {_counterpart(xsi_type, level)}"
+    if prefix == "xnat" or not colon or not prefix or not name.isidentifier():
+        guess = xsi_type if colon else f"xnat:{xsi_type}"
+        return did_you_mean(guess, known_types(level)) or f"for example {known_types(level)[0]}"
+    return None
+
+
+def _counterpart(xsi_type: str, level: Level) -> str:
+    pair = ("SessionData", "ScanData") if level is Level.SCAN else ("ScanData", "SessionData")
+    swapped = xsi_type.replace(*pair)
+    return swapped if swapped in known_types(level) else known_types(level)[0]

@@ -1,0 +1,201 @@
+"""A manifest file as plain data that still knows where everything was written."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from xnat_sync.core.errors import Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Data: TypeAlias = "str | Map | Seq | None"
+Path: TypeAlias = tuple[str | int, ...]
+
+_COLUMN_BITS = 20
+_COLUMN_MASK = (1 << _COLUMN_BITS) - 1
+
+
+def pack(line: int, column: int) -> int:
+    """A line and column from 0 as one number."""
+    return line << _COLUMN_BITS | min(column, _COLUMN_MASK)
+
+
+class Map(dict[str, "str | Map | Seq | None"]):
+    """A mapping with, in its own order, the place of each key and of each value."""
+
+    __slots__ = ("marks",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.marks = array("Q")
+
+
+class Seq(list["str | Map | Seq | None"]):
+    """A list with the place of each item."""
+
+    __slots__ = ("marks",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.marks = array("Q")
+
+
+class FromEnvironment(str):
+    """A text that came in part from the environment. Shown as it was written, so that no message tells the value."""
+
+    __slots__ = ("written",)
+    written: str
+
+    @classmethod
+    def of(cls, text: str, written: str) -> FromEnvironment:
+        """The replaced text, and what stands in the manifest."""
+        made = cls(text)
+        made.written = written
+        return made
+
+    def __repr__(self) -> str:
+        return repr(self.written)
+
+
+def shown(text: str) -> str:
+    """A text as a message may show it: short, in quotes, and never with a value of the environment."""
+    written = text.written if isinstance(text, FromEnvironment) else text
+    return repr(written if len(written) <= 60 else written[:57] + "…")
+
+
+@dataclass(slots=True)
+class Document:
+    """One manifest: its name as people would type it, its lines, and its content.
+
+    ``broken`` are the places whose content does not fit the schema; `Node.entries` passes over them.
+    """
+
+    name: str
+    lines: list[str]
+    data: Map
+    broken: set[Path] = field(default_factory=set)
+
+    def root(self) -> Node:
+        """The whole content as a node."""
+        return Node(self, None, "", self.data, (0, 0))
+
+    def at(self, path: Path) -> Node:
+        """The node at a path; a path that leads nowhere gives the deepest node on the way."""
+        node = self.root()
+        for step in path:
+            below = node.child(step)
+            if below is None:
+                break
+            node = below
+        return node
+
+    def origin(self, mark: int, pointer: str = "") -> Origin:
+        """The origin of a packed place."""
+        line, column = mark >> _COLUMN_BITS, mark & _COLUMN_MASK
+        excerpt = self.lines[line] if line < len(self.lines) else ""
+        return Origin(file=self.name, line=line + 1, column=column + 1, pointer=pointer, excerpt=excerpt)
+
+
+class Node:
+    """One value of a document with its place, or, after `merged`, a mapping put together from several."""
+
+    __slots__ = ("_entries", "_marks", "document", "key", "parent", "value")
+
+    def __init__(
+        self, document: Document, parent: Node | None, key: str | int, value: Data, marks: tuple[int, int]
+    ) -> None:
+        self.document = document
+        self.parent = parent
+        self.key = key
+        self.value = value
+        self._marks = marks
+        self._entries: dict[str, Node] | None = None
+
+    @property
+    def text(self) -> str | None:
+        """The value if it is text."""
+        return self.value if isinstance(self.value, str) else None
+
+    @property
+    def is_map(self) -> bool:
+        """Whether it is a mapping."""
+        return isinstance(self.value, Map) or self._entries is not None
+
+    def children(self) -> Iterator[Node]:
+        """Everything directly below, in the order in which it was written."""
+        if isinstance(self.value, Map):
+            marks = self.value.marks
+            for index, (key, value) in enumerate(self.value.items()):
+                yield Node(self.document, self, key, value, (marks[2 * index], marks[2 * index + 1]))
+        elif isinstance(self.value, Seq):
+            for index, (value, mark) in enumerate(zip(self.value, self.value.marks, strict=True)):
+                yield Node(self.document, self, index, value, (mark, mark))
+
+    def child(self, key: str | int) -> Node | None:
+        """The child of a key or index, ``None`` if there is none."""
+        if isinstance(self.value, Map) and key in self.value:
+            index = next(index for index, own in enumerate(self.value) if own == key)
+            marks = self.value.marks
+            return Node(self.document, self, key, self.value[str(key)], (marks[2 * index], marks[2 * index + 1]))
+        if isinstance(self.value, Seq) and isinstance(key, int) and key < len(self.value):
+            mark = self.value.marks[key]
+            return Node(self.document, self, key, self.value[key], (mark, mark))
+        return None
+
+    def sound(self) -> Iterator[Node]:
+        """The children that fit the schema."""
+        broken = self.document.broken
+        if not broken:
+            return self.children()
+        here = self.path
+        return (child for child in self.children() if (*here, child.key) not in broken)
+
+    def labels(self) -> dict[str, Node]:
+        """The sound entries of a mapping whose keys are labels."""
+        if self._entries is None:
+            if not self.is_map:
+                return {}
+            self._entries = {str(child.key): child for child in self.sound()}
+        return self._entries
+
+    def entries(self) -> dict[str, Node]:
+        """The sound entries of a mapping whose keys are words of the language, without the ``x-`` ones."""
+        return {key: child for key, child in self.labels().items() if not key.startswith("x-")}
+
+    def has(self, key: str) -> bool:
+        """Whether a key was written, be its value sound or not."""
+        return (isinstance(self.value, Map) and key in self.value) or (
+            self._entries is not None and key in self._entries
+        )
+
+    def with_entries(self, entries: dict[str, Node]) -> Node:
+        """This node with other entries: how defaults are put below it."""
+        made = Node(self.document, self.parent, self.key, self.value, self._marks)
+        made._entries = entries
+        return made
+
+    @property
+    def path(self) -> Path:
+        """The keys and indices from the top of the document."""
+        steps: list[str | int] = []
+        node: Node | None = self
+        while node is not None and node.parent is not None:
+            steps.append(node.key)
+            node = node.parent
+        return tuple(reversed(steps))
+
+    @property
+    def pointer(self) -> str:
+        """The JSON pointer (RFC 6901)."""
+        return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in self.path)
+
+    def origin(self) -> Origin:
+        """Where the value was written."""
+        return self.document.origin(self._marks[1], self.pointer)
+
+    def key_origin(self) -> Origin:
+        """Where the key was written; an item of a list has only its value."""
+        return self.document.origin(self._marks[0], self.pointer)

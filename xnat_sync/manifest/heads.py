@@ -1,0 +1,88 @@
+"""What the tops of all manifests of a study must agree on: version, project and server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from xnat_sync.core.refs import Level
+from xnat_sync.manifest.document import FromEnvironment, Map, Node, shown
+from xnat_sync.manifest.names import label_finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from xnat_sync.manifest.problems import Problems
+    from xnat_sync.manifest.sources import Source
+
+EMBEDDED = "embedded:"
+
+
+def check_versions(sources: Iterable[Source], problems: Problems) -> None:
+    """A manifest that nobody includes must say which language it speaks."""
+    for source in sources:
+        top = source.document.root()
+        if source.includer is None and not top.has("version"):
+            problems.add("XS015", "the manifest does not say its version", top.origin())
+
+
+def project_of(sources: Sequence[Source], problems: Problems) -> str | None:
+    """The project's ID, which all manifests that say one must agree on."""
+    said = [node for source in sources if (node := _project_node(source))]
+    if not said:
+        written = any(source.document.root().has("project") for source in sources)
+        if sources and not written:
+            top = sources[0].document.root()
+            problems.add("XS014", "no manifest says which project it describes", top.origin())
+        return None
+    label = _agreed(said, "project", problems)
+    for node in said:
+        if isinstance(node.value, FromEnvironment):
+            problems.add("XS031", "the project is taken from the environment", node.origin())
+    finding = label_finding(Level.PROJECT, label)
+    if finding:
+        problems.add(finding.rule, finding.summary, said[0].origin(), hint=finding.hint)
+    return label
+
+
+def agreed_server(sources: Sequence[Source], problems: Problems) -> str | None:
+    """The server, if a manifest names one; all that name one must agree."""
+    said = [node for source in sources if (node := source.document.root().entries().get("server")) and node.text]
+    if not said:
+        return None
+    for node in said:
+        _check_server(node, problems)
+    return _agreed(said, "server", problems)
+
+
+def _project_node(source: Source) -> Node | None:
+    node = source.document.root().entries().get("project")
+    if node is not None and isinstance(node.value, Map):
+        node = node.entries().get("id")
+    return node if node and node.text else None
+
+
+def _agreed(said: list[Node], what: str, problems: Problems) -> str:
+    first = said[0]
+    for node in said[1:]:
+        if node.text != first.text:
+            there = first.origin()
+            summary = f"the {what} is {shown(node.text or '')} here and {shown(first.text or '')} in "
+            problems.add("XS013", f"{summary}{there.file}:{there.line}", node.origin())
+    return str(first.text)
+
+
+def _check_server(node: Node, problems: Problems) -> None:
+    text = str(node.text)
+    if text.startswith(EMBEDDED):
+        return
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), None, None
+    if parts.username is not None or parts.password is not None:
+        # The address itself is not repeated: it holds the secret.
+        problems.add("XS032", "the server's address has credentials in it", node.origin())
+    elif parts.scheme not in ("http", "https") or not host or port == 0 or parts.query or parts.fragment:
+        problems.add("XS033", f"{shown(node.text or '')} is not the address of a server", node.origin())

@@ -1,0 +1,124 @@
+"""The way from manifests on the disk to what they want, with everything that is wrong told at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xnat_sync.core.errors import LocalFileError, ManifestError, Problem
+from xnat_sync.manifest.build import Part, build
+from xnat_sync.manifest.defaults import Defaults
+from xnat_sync.manifest.document import shown
+from xnat_sync.manifest.heads import agreed_server, check_versions, project_of
+from xnat_sync.manifest.problems import Problems
+from xnat_sync.manifest.resources import Scope
+from xnat_sync.manifest.sources import Source, SourceReader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from xnat_sync.core.localside import LocalSide
+    from xnat_sync.core.state import DesiredState
+
+_UNKNOWN = "PROJECT"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A study that is fit to be compared with a server.
+
+    ``problems`` are warnings only; ``sources`` are the manifests that were read and ``roots`` the folders that their
+    files lie in, all sorted.
+    """
+
+    project: str
+    server: str | None
+    desired: DesiredState
+    problems: tuple[Problem, ...]
+    sources: tuple[Path, ...]
+    roots: tuple[Path, ...]
+
+
+def load_study(
+    paths: Sequence[Path], *, environ: Mapping[str, str], local: LocalSide, check_md5: bool = True
+) -> Loaded:
+    """Read manifests and folders of manifests as one study.
+
+    With ``check_md5`` every file whose digest is stated is read whole.
+
+    Raises:
+        ManifestError: something is wrong; it has every problem, warnings too.
+
+    """
+    problems = Problems()
+    sources = SourceReader(environ, problems).read(paths)
+    check_versions(sources, problems)
+    server = agreed_server(sources, problems)
+    project = project_of(sources, problems)
+    contexts = _contexts(sources, problems)
+    parts = [contexts[source.path] for source in sources]
+    study = build(project or _UNKNOWN, parts, local, problems)
+    desired = study.desired()
+    _check_content(desired, local, problems, check_md5=check_md5)
+    if problems.fatal:
+        raise ManifestError(problems.sorted())
+    return Loaded(
+        project=project or _UNKNOWN,
+        server=server,
+        desired=desired,
+        problems=problems.sorted(),
+        sources=tuple(source.path for source in sources),
+        roots=tuple(sorted({Path(part.scope.root) for part in parts})),
+    )
+
+
+def _contexts(sources: Sequence[Source], problems: Problems) -> dict[Path, Part]:
+    """The root and defaults of each document: its own over those of the one that includes it."""
+    done: dict[Path, Part] = {}
+
+    def context(source: Source) -> Part:
+        if source.path in done:
+            return done[source.path]
+        above = context(source.includer).scope if source.includer else None
+        top = source.document.root()
+        part = Part(
+            top=top,
+            scope=Scope(
+                root=_root(source, above.root if above else None, problems),
+                defaults=(above.defaults if above else Defaults()).within(top, problems),
+            ),
+        )
+        done[source.path] = part
+        return part
+
+    for source in sources:
+        context(source)
+    return done
+
+
+def _root(source: Source, inherited: str | None, problems: Problems) -> str:
+    said = source.document.root().entries().get("root")
+    if said is None:
+        return inherited or str(source.path.parent.resolve())
+    root = (source.path.parent / (said.text or "")).resolve()
+    if not root.is_dir():
+        problems.add("XS214", f"the root {shown(said.text or '')} is not a folder", said.origin())
+    return str(root)
+
+
+def _check_content(desired: DesiredState, local: LocalSide, problems: Problems, *, check_md5: bool) -> None:
+    """Look into the files: image headers, and the digests that the manifest states."""
+    for ref, spec in desired.files.items():
+        for finding in local.check_image(spec.path, ref.label.rpartition("/")[2]):
+            problems.add(finding.rule, finding.summary, spec.origin, hint=finding.hint, ref=ref)
+        if spec.md5 is None or not check_md5:
+            continue
+        try:
+            held = local.md5(spec.path)
+        except LocalFileError as error:
+            problems.add("XS206", f"{shown(ref.label)} cannot be read: {error}", spec.origin, ref=ref)
+            continue
+        if held != spec.md5:
+            summary = f"the MD5 of {shown(ref.label)} is {held}; the manifest says {spec.md5}"
+            problems.add("XS213", summary, spec.origin, ref=ref)

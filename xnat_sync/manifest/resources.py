@@ -1,0 +1,184 @@
+"""Resources and their files: what the manifest asks for, met with what lies on the disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.state import FileSpec
+from xnat_sync.manifest.defaults import merged, resource_body
+from xnat_sync.manifest.document import shown
+from xnat_sync.manifest.names import file_name_finding, resource_finding
+from xnat_sync.manifest.requests import FileRequest, read_requests
+from xnat_sync.manifest.study import quoted
+
+if TYPE_CHECKING:
+    from xnat_sync.core.localside import FoundFile, LocalSide
+    from xnat_sync.manifest.defaults import Defaults
+    from xnat_sync.manifest.document import Node
+    from xnat_sync.manifest.study import Study
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What holds at one place of a manifest: where its files lie, and its defaults."""
+
+    root: str
+    defaults: Defaults
+
+
+class ResourceReader:
+    """Turns the ``resources`` of any object into files of the study."""
+
+    def __init__(self, study: Study, local: LocalSide) -> None:
+        self._study = study
+        self._local = local
+        self._problems = study.problems
+
+    def read(self, parent: Ref, body: Node, written: Node, scope: Scope) -> None:
+        """Read the resources of ``body``, an object over its defaults; ``written`` is the object by itself."""
+        resources = body.entries().get("resources")
+        if resources is None:
+            return
+        own = written.entries().get("resources")
+        for label, node in resources.labels().items():
+            ref = parent.child(Level.RESOURCE, label)
+            finding = resource_finding(label)
+            if finding:
+                self._study.tell(finding, node.key_origin(), ref)
+            self._study.spell(ref, node)
+            if self._study.claim(ref, node):
+                self._resource(ref, node, scope, own=own is not None and label in own.labels())
+
+    def _resource(self, ref: Ref, node: Node, scope: Scope, *, own: bool) -> None:
+        written = resource_body(node)
+        if is_absent(written, self._study):
+            self._study.want_absent(ref, node)
+            return
+        body = merged(written, scope.defaults.resource).entries()
+        files = body.get("files")
+        if files is None:
+            # A default may say how the files of a resource are labelled where there are none.
+            if own and not written.has("files"):
+                self._problems.add("XS216", f"the resource {ref.label} names no files", node.key_origin(), ref=ref)
+            return
+        labels: dict[str, str | None] = {
+            name: _plain(body[name].text) for name in ("format", "content") if name in body
+        }
+        taken: dict[str, str] = {}
+        for request in read_requests(files, self._problems):
+            self._request(ref, request, scope, labels, taken)
+        self._check_folders(ref, taken)
+
+    def _request(
+        self, ref: Ref, request: FileRequest, scope: Scope, labels: dict[str, str | None], taken: dict[str, str]
+    ) -> None:
+        if request.pattern is None:
+            absent = ref.child(Level.FILE, request.name or "")
+            if self._fits(absent, request):
+                self._study.want_absent(absent, request.node)
+            return
+        for found in self._find(ref, request, request.pattern, scope):
+            name = self._target(found, request)
+            target = ref.child(Level.FILE, name)
+            if taken.get(name) == found.path or not self._fits(target, request):
+                continue
+            if name in taken:
+                summary = f"two files would be {shown(name)} in the resource {ref.label}: {shown(found.name)} is one"
+                self._problems.add("XS208", summary, request.node.origin(), ref=ref)
+                continue
+            taken[name] = found.path
+            self._check_size(target, found, request)
+            self._study.spell(target, request.node)
+            self._study.files[target] = FileSpec(
+                ref=target,
+                path=found.path,
+                size=found.size,
+                md5=request.md5,
+                format=labels.get("format"),
+                content=labels.get("content"),
+                mtime_ns=found.mtime_ns,
+                origin=request.node.origin(),
+            )
+
+    def _find(self, ref: Ref, request: FileRequest, pattern: str, scope: Scope) -> tuple[FoundFile, ...]:
+        """The files of a request, if their number is right and nothing forbids to take them."""
+        origin = request.node.origin()
+        matches = self._local.find(scope.root, pattern)
+        missing = [finding for finding in matches.findings if finding.rule == "XS201"]
+        for finding in matches.findings:
+            if not (request.optional and finding in missing):
+                self._study.tell(finding, origin, ref)
+        if matches.findings:
+            return matches.files
+        wrong = _wrong_number(request, pattern, [found.name for found in matches.files])
+        if wrong:
+            rule = "XS203" if matches.files else "XS202"
+            self._problems.add(rule, wrong, origin, ref=ref)
+            return ()
+        return matches.files
+
+    def _target(self, found: FoundFile, request: FileRequest) -> str:
+        """The path inside the resource."""
+        if request.name is not None:
+            return request.name
+        if request.relative_to is None:
+            return request.folder + found.name.rpartition("/")[2]
+        head = request.relative_to.removeprefix("./")
+        if head not in ("", ".") and not found.name.startswith(head + "/"):
+            summary = f"{shown(found.name)} does not lie below relative_to, {shown(head)}"
+            self._problems.add("XS215", summary, request.node.origin())
+        below = found.name if head in ("", ".") else found.name.removeprefix(head + "/")
+        return request.folder + below
+
+    def _fits(self, target: Ref, request: FileRequest) -> bool:
+        finding = file_name_finding(target.label)
+        if finding:
+            self._study.tell(finding, request.node.origin(), target)
+        return finding is None or finding.rule != "XS210"
+
+    def _check_size(self, target: Ref, found: FoundFile, request: FileRequest) -> None:
+        if request.size is not None and request.size != found.size:
+            summary = f"{shown(found.name)} is {found.size:,} bytes long; the manifest says {request.size:,}"
+            self._problems.add("XS212", summary, request.node.origin(), ref=target)
+
+    def _check_folders(self, ref: Ref, taken: dict[str, str]) -> None:
+        """A path that is a file cannot be a folder too."""
+        for name in taken:
+            head = name
+            while "/" in head:
+                head = head.rpartition("/")[0]
+                if head in taken:
+                    target = ref.child(Level.FILE, name)
+                    summary = f"{shown(head)} is a file in the resource {ref.label}, and {shown(name)} needs a folder"
+                    self._problems.add("XS209", summary, self._study.files[target].origin, ref=target)
+
+
+def is_absent(body: Node, study: Study) -> bool:
+    """Whether a body says ``state: absent``; whatever else it says is noted then."""
+    entries = body.entries()
+    state = entries.get("state")
+    if state is None or state.text != "absent":
+        return False
+    for key, node in entries.items():
+        if key != "state":
+            study.problems.add("XS022", f"{key} stands beside state: absent", node.key_origin())
+    return True
+
+
+def _plain(text: str | None) -> str | None:
+    return None if text is None else str(text)
+
+
+def _wrong_number(request: FileRequest, pattern: str, names: list[str]) -> str | None:
+    count = len(names)
+    if not count:
+        few = "" if request.expect is None else f"; {request.expect} expected"
+        return None if request.optional else f"nothing matches {shown(pattern)}{few}"
+    if request.expect is not None and (count > request.expect or (count < request.expect and not request.optional)):
+        return f"{shown(pattern)} matches {count}, not {request.expect}: {quoted(names)}"
+    single = request.name is not None or request.size is not None or request.md5 is not None
+    if single and count > 1:
+        return f"{shown(pattern)} must match one file here and matches {count}: {quoted(names)}"
+    return None

@@ -1,0 +1,144 @@
+"""From paths on a command line to the documents of one study: folders, includes, roots."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xnat_sync.core.errors import Origin
+from xnat_sync.manifest.document import Seq, shown
+from xnat_sync.manifest.environment import fill_in
+from xnat_sync.manifest.schema import check
+from xnat_sync.manifest.yaml_source import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from xnat_sync.manifest.document import Document, Node
+    from xnat_sync.manifest.problems import Problems
+
+SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(slots=True, kw_only=True)
+class Source:
+    """One manifest that was read; ``includer`` is the one that includes it, if any."""
+
+    path: Path
+    document: Document
+    includer: Source | None = None
+    included_at: Node | None = None
+
+
+class SourceReader:
+    """Reads every manifest once, however often it is named."""
+
+    def __init__(self, environ: Mapping[str, str], problems: Problems) -> None:
+        self._environ = environ
+        self._problems = problems
+        self._here = Path.cwd()
+        self._sources: dict[Path, Source | None] = {}
+
+    def read(self, paths: Sequence[Path]) -> tuple[Source, ...]:
+        """The manifests that some files and folders stand for, with all that they include, sorted by path."""
+        for path in paths:
+            for file in self._files_of(path):
+                self._load(file, ())
+        found = [source for source in self._sources.values() if source]
+        return tuple(sorted(found, key=lambda source: source.path))
+
+    def name_of(self, path: Path) -> str:
+        """A path as a person would type it here."""
+        try:
+            return str(path.relative_to(self._here))
+        except ValueError:
+            return str(path)
+
+    def _files_of(self, path: Path) -> Iterator[Path]:
+        absolute = self._here / path
+        if not absolute.is_dir():
+            yield absolute
+            return
+        inside = sorted(file for file in absolute.iterdir() if file.suffix in SUFFIXES and file.is_file())
+        if not inside:
+            summary = f"the folder {path} has no manifest in it"
+            hint = "manifests are its files that end in .yaml or .yml"
+            self._problems.add("XS006", summary, self._top_of(absolute), hint=hint)
+        yield from inside
+
+    def _top_of(self, path: Path) -> Origin:
+        return Origin(file=self.name_of(path), line=1, column=1)
+
+    def _load(self, path: Path, above: tuple[Path, ...]) -> Source | None:
+        key = path.resolve()
+        if key in self._sources:
+            return self._sources[key]
+        self._sources[key] = None
+        document = self._open(path)
+        if document is None:
+            return None
+        source = Source(path=path, document=document)
+        self._sources[key] = source
+        fill_in(document, self._environ, self._problems)
+        check(document, self._problems)
+        for node in _includes(document):
+            for below in self._matches(path, node):
+                self._include(source, node, below, (*above, key))
+        return source
+
+    def _include(self, source: Source, node: Node, path: Path, above: tuple[Path, ...]) -> None:
+        if path.resolve() in above:
+            names = " → ".join(self.name_of(step) for step in (*above[above.index(path.resolve()) :], path.resolve()))
+            self._problems.add("XS010", f"the includes run in a circle: {names}", node.origin())
+            return
+        included = self._load(path, above)
+        if included is None:
+            return
+        other = included.includer
+        if other is not None and other is not source:
+            summary = f"{included.document.name} is included here and by {other.document.name}"
+            self._problems.add("XS012", summary, node.origin())
+            return
+        included.includer = source
+        included.included_at = node
+
+    def _matches(self, path: Path, node: Node) -> list[Path]:
+        """The files of one include pattern, relative to the manifest that says it."""
+        pattern = str(node.text)
+        if not any(character in pattern for character in "*?["):
+            return [path.parent / pattern]
+        base = Path(pattern).anchor
+        matches = Path(base).glob(pattern.removeprefix(base)) if base else path.parent.glob(pattern)
+        files = sorted(match for match in matches if match.is_file())
+        if not files:
+            self._problems.add("XS011", f"the include {shown(node.text or '')} matches no file", node.origin())
+        return files
+
+    def _open(self, path: Path) -> Document | None:
+        origin = self._top_of(path)
+        try:
+            text = path.read_bytes().decode("utf-8")
+        except UnicodeDecodeError as error:
+            line = error.object.count(b"\n", 0, error.start) + 1
+            column = error.start - error.object.rfind(b"\n", 0, error.start)
+            place = Origin(file=origin.file, line=line, column=column)
+            self._problems.add("XS006", "the file is not UTF-8 text", place, hint="save it as UTF-8")
+            return None
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            self._problems.add("XS006", f"the manifest {origin.file} cannot be opened: {reason}", origin)
+            return None
+        document, problems = parse(text, origin.file)
+        self._problems.extend(problems)
+        return document
+
+
+def _includes(document: Document) -> Iterator[Node]:
+    include = document.root().entries().get("include")
+    if include is None:
+        return
+    if isinstance(include.value, Seq):
+        yield from (item for item in include.sound() if item.text)
+    elif include.text:
+        yield include

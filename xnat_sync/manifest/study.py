@@ -1,0 +1,130 @@
+"""The desired state while it grows out of several manifests, with the rules that hold between its objects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec
+from xnat_sync.manifest.document import shown
+
+if TYPE_CHECKING:
+    from xnat_sync.core.errors import Origin
+    from xnat_sync.core.localside import Finding
+    from xnat_sync.core.state import Fields
+    from xnat_sync.manifest.document import Node
+    from xnat_sync.manifest.problems import Problems
+
+
+class Study:
+    """All that the manifests of one study want. Refuses what contradicts what is in it already."""
+
+    def __init__(self, project: str, problems: Problems) -> None:
+        self.project = Ref.project_of(project)
+        self.problems = problems
+        self.objects: dict[Ref, ObjectSpec] = {}
+        self.files: dict[Ref, FileSpec] = {}
+        self.absent: dict[Ref, Origin | None] = {}
+        self._places: dict[Ref, dict[str, Origin]] = {}
+        self._claims: dict[Ref, Origin] = {}
+        self._spelled: dict[tuple[Level, Ref | None, str], tuple[Ref, Origin]] = {}
+
+    def desired(self) -> DesiredState:
+        """What has grown."""
+        return DesiredState(objects=self.objects, files=self.files, absent=self.absent)
+
+    def tell(self, finding: Finding, origin: Origin, ref: Ref | None = None) -> None:
+        """Note a finding at the place that it is about."""
+        self.problems.add(finding.rule, finding.summary, origin, hint=finding.hint, ref=ref)
+
+    def claim(self, ref: Ref, node: Node) -> bool:
+        """Take hold of an object that may be described once only; false if it was described elsewhere."""
+        here = node.key_origin()
+        there = self._claims.setdefault(ref, here)
+        if there is here:
+            return True
+        summary = f"the {ref.level.noun} {ref.short} is described in {there.file}:{there.line} already"
+        self.problems.add("XS107", summary, here, ref=ref)
+        return False
+
+    def want_absent(self, ref: Ref, node: Node) -> None:
+        """Note that something must not exist."""
+        if ref in self.objects:
+            there = self.objects[ref].origin
+            where = f"{there.file}:{there.line}" if there else "another manifest"
+            summary = f"the {ref.level.noun} {ref.short} must not exist, but {where} describes it"
+            self.problems.add("XS107", summary, node.key_origin(), ref=ref)
+        self.absent[ref] = node.key_origin()
+
+    def spell(self, ref: Ref, node: Node) -> None:
+        """Hold a label against its siblings: XNAT compares labels with case, file systems and people may not.
+
+        A session's siblings are all sessions of the project (`checkUniqueLabel`).
+        """
+        here = node.key_origin()
+        siblings = self.project if ref.level is Level.SESSION else ref.parent
+        other, there = self._spelled.setdefault((ref.level, siblings, ref.label.casefold()), (ref, here))
+        if other.label != ref.label:
+            what = "path" if ref.level is Level.FILE else f"{ref.level.noun} label"
+            rule = "XS209" if ref.level is Level.FILE else "XS104"
+            summary = f"the {what} {ref.label} differs from {other.label} in {there.file}:{there.line} in case only"
+            self.problems.add(rule, summary, here, ref=ref)
+        elif other != ref:
+            owner = other.parent.label if other.parent else ""
+            summary = f"the session label {ref.label} is taken by subject {owner} in {there.file}:{there.line}"
+            self.problems.add("XS105", summary, here, ref=ref)
+
+    def want(self, spec: ObjectSpec, places: dict[str, Origin]) -> None:
+        """Add an object, or what another manifest says of the same project or subject.
+
+        ``places`` says where each attribute was written.
+        """
+        held = self.objects.get(spec.ref)
+        if spec.ref in self.absent:
+            there = self.absent[spec.ref]
+            where = f"{there.file}:{there.line}" if there else "another manifest"
+            summary = f"the {spec.ref.level.noun} {spec.ref.short} is described here, but {where} says state: absent"
+            self.problems.add("XS107", summary, spec.origin, ref=spec.ref)
+        if held is None:
+            self.objects[spec.ref] = spec
+            self._places[spec.ref] = places
+            return
+        known = self._places[spec.ref]
+        for name, value in spec.fields.items():
+            if name in held.fields and held.fields[name] != value:
+                there = known[name]
+                summary = f"{name} of {spec.ref.level.noun} {spec.ref.short} is another in {there.file}:{there.line}"
+                self.problems.add("XS107", summary, places[name], ref=spec.ref)
+        self._places[spec.ref] = {**places, **known}
+        self.objects[spec.ref] = ObjectSpec(
+            ref=held.ref,
+            xsi_type=held.xsi_type,
+            fields={**spec.fields, **held.fields},
+            create=held.create or spec.create,
+            origin=held.origin,
+        )
+
+    def check_scan_types(self) -> None:
+        """A scan whose ID is another's type cannot be told from it: XNAT finds scans by either (`XNATTemplate`)."""
+        types: dict[tuple[Ref | None, str], Ref] = {}
+        scans = [spec for ref, spec in sorted(self.objects.items()) if ref.level is Level.SCAN]
+        for spec in scans:
+            scan_type = spec.fields.get("type")
+            if scan_type and scan_type != spec.ref.label:
+                types.setdefault((spec.ref.parent, scan_type), spec.ref)
+        for spec in scans:
+            other = types.get((spec.ref.parent, spec.ref.label))
+            if other:
+                summary = f"the scan ID {spec.ref.label} is the type of scan {other.label} in the same session"
+                self.problems.add("XS106", summary, spec.origin, ref=spec.ref)
+
+
+def fields_of(values: dict[str, tuple[str | None, Origin]]) -> tuple[Fields, dict[str, Origin]]:
+    """Attribute values apart from their places."""
+    return {name: value for name, (value, _) in values.items()}, {name: place for name, (_, place) in values.items()}
+
+
+def quoted(names: list[str]) -> str:
+    """Some names for a message: the first five."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(shown(name) for name in names[:5]) + more
