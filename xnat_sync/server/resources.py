@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from xnat_sync.server.access import Right, can
 from xnat_sync.server.errors import XnatError
-from xnat_sync.server.resolve import children, parent_of
+from xnat_sync.server.resolve import children, escaped, parent_of
 
 if TYPE_CHECKING:
     import sqlite3
@@ -91,7 +91,7 @@ class Resource:
 
 def requested_ids(segment: str | None) -> tuple[str, ...]:
     """The resource tokens of a URL: labels and numbers, separated by commas; ``XnatError`` for an absurd number."""
-    tokens = tuple(token for token in (segment or "").split(",") if token)
+    tokens = tuple(escaped(token) for token in (segment or "").split(",") if token)
     if any(token.isascii() and token.isdigit() and int(token) > MAX_ID for token in tokens):
         raise XnatError(500)  # NumberFormatException
     return tokens
