@@ -15,9 +15,10 @@ from xnat_sync.core.changes import Action, Change, Plan
 from xnat_sync.core.errors import GatewayError, Rejected, XnatSyncError
 from xnat_sync.core.events import Listener
 from xnat_sync.core.outcome import Failure, Outcome, Report, Status
+from xnat_sync.core.planner import desired_of
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.schedule import Lane, schedule
-from xnat_sync.core.state import ObjectSpec
+from xnat_sync.core.state import DesiredState, ObjectSpec
 from xnat_sync.core.verdict import failed, failure_of, judge_object
 from xnat_sync.engine.lanes import LaneRun
 from xnat_sync.engine.observe import read_back
@@ -144,9 +145,10 @@ class Execution:
     def _check_objects(self, changes: Sequence[Change]) -> None:
         """Read back what was created and updated; the server drops what it does not understand and answers 200."""
         applied = [change for change in changes if self._outcomes[change.ref].status is Status.APPLIED]
-        specs = [change.wanted for change in applied if isinstance(change.wanted, ObjectSpec)]
+        if not applied:
+            return
         try:
-            held = read_back(specs, self.pool)
+            held = read_back(self.plan.project, desired_of(self.plan), self.pool)
         except GatewayError as error:
             message = f"written, but could not be checked: {error}"
             unchecked = Outcome(
@@ -164,9 +166,10 @@ class Execution:
             for change in self.plan.of(Action.DELETE)
             if change.ref.level < Level.RESOURCE and self._outcomes[change.ref].status is Status.APPLIED
         ]
-        specs = [ObjectSpec(ref=change.ref, xsi_type="") for change in deleted]
+        if not deleted:
+            return
         try:
-            held = read_back(specs, self.pool)
+            held = read_back(self.plan.project, DesiredState(objects={}, files={}), self.pool)
         except GatewayError as error:
             message, failure, left = f"deleted, but could not be checked: {error}", failure_of(error), deleted
         else:

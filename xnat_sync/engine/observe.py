@@ -17,7 +17,7 @@ from xnat_sync.engine.pool import Pool, gather
 from xnat_sync.gateway.api import ImageTypes, Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 SESSIONS_A_REQUEST = 100
 """Sessions whose files are listed by one request: accession IDs have to fit a URL of 8 KiB."""
@@ -30,10 +30,9 @@ def observe(project: str, desired: DesiredState, pool: Pool[Reader]) -> RemoteSt
 
     A `GatewayError` of any request is raised: a partial view would make a wrong plan.
     """
-    root = pool.submit(lambda gateway: gateway.project(project)).result()
-    if root is None:
+    objects = read_back(project, desired, pool)
+    if not objects:
         return RemoteState(objects={}, files={})
-    objects = {root.ref: root, **_read_objects(project, desired, pool)}
     sessions, owners = _file_owners(desired, objects)
     batches = [sessions[start : start + SESSIONS_A_REQUEST] for start in range(0, len(sessions), SESSIONS_A_REQUEST)]
     listings = [pool.submit(lambda gateway, batch: gateway.session_files(batch), batch) for batch in batches]
@@ -42,16 +41,10 @@ def observe(project: str, desired: DesiredState, pool: Pool[Reader]) -> RemoteSt
     return RemoteState(objects=objects, files=files, resources=_empty_resources(desired, objects, files, pool))
 
 
-def read_back(specs: Iterable[ObjectSpec], pool: Pool[Reader]) -> dict[Ref, RemoteObject]:
-    """The objects of some specs as the server holds them now."""
-    wanted = {spec.ref: spec for spec in specs}
-    if not wanted:
-        return {}
-    label = next(iter(wanted)).project
-    project = pool.submit(lambda gateway: gateway.project(label)).result()
-    if project is None:
-        return {}
-    return {project.ref: project, **_read_objects(label, DesiredState(objects=wanted, files={}), pool)}
+def read_back(project: str, desired: DesiredState, pool: Pool[Reader]) -> Mapping[Ref, RemoteObject]:
+    """The objects of a project as the server holds them now, files left out."""
+    root = pool.submit(lambda gateway: gateway.project(project)).result()
+    return {root.ref: root, **_read_objects(project, desired, pool)} if root else {}
 
 
 def _read_objects(project: str, desired: DesiredState, pool: Pool[Reader]) -> dict[Ref, RemoteObject]:
@@ -107,7 +100,7 @@ def _merge(found: Iterable[RemoteObject]) -> dict[Ref, RemoteObject]:
     return merged
 
 
-def _file_owners(desired: DesiredState, objects: dict[Ref, RemoteObject]) -> tuple[list[RemoteObject], list[Ref]]:
+def _file_owners(desired: DesiredState, objects: Mapping[Ref, RemoteObject]) -> tuple[list[RemoteObject], list[Ref]]:
     """The sessions, and the subjects and project, whose files matter and which exist."""
     touched = (ref for ref in (*desired.files, *desired.absent) if ref.at(Level.RESOURCE))
     owners = {resource.parent for ref in touched if (resource := ref.at(Level.RESOURCE))}
@@ -117,7 +110,7 @@ def _file_owners(desired: DesiredState, objects: dict[Ref, RemoteObject]) -> tup
 
 
 def _empty_resources(
-    desired: DesiredState, objects: dict[Ref, RemoteObject], files: Iterable[Ref], pool: Pool[Reader]
+    desired: DesiredState, objects: Mapping[Ref, RemoteObject], files: Iterable[Ref], pool: Pool[Reader]
 ) -> frozenset[Ref]:
     """The resources that must not exist, have no file to show for themselves, and exist all the same."""
     shown = {resource for ref in files if (resource := ref.parent)}

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 Door = TypeVar("Door", bound=Reader)
-DoorOut = TypeVar("DoorOut", bound=Reader, covariant=True)
+Door_co = TypeVar("Door_co", bound=Reader, covariant=True)
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Arguments = TypeVarTuple("Arguments")
 
 
-class Pool(Protocol[DoorOut]):
+class Pool(Protocol[Door_co]):
     """Runs jobs with a gateway (or the reading half of one) each, some at a time."""
 
-    def submit(self, job: Callable[[DoorOut, *Arguments], Result], *arguments: *Arguments) -> Future[Result]:
+    def submit(self, job: Callable[[Door_co, *Arguments], Result], *arguments: *Arguments) -> Future[Result]:
         """Run a job soon."""
         ...
 
