@@ -1,7 +1,7 @@
 """The columns of XNAT's listings: how to ask for an attribute, and under which key it comes back.
 
 The server names a column by a short name where the list knows one for its path, and by the lower-cased path otherwise,
-whatever it was asked by (`QueryOrganizerResource.formatHeaders`). So a column is looked for under all names it may have.
+whatever it was asked by (`QueryOrganizerResource.formatHeaders`). So a column is looked for under all its names.
 """
 
 from __future__ import annotations

@@ -1,0 +1,383 @@
+"""The gateway to a real XNAT: which requests each call makes, and what it does about XNAT's surprises.
+
+How a request travels is `Transport`'s matter, so that nothing here knows of sockets, cookies or logins.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import quote, urlencode
+
+from xnat_sync.core.errors import Forbidden, NotFound, Rejected, UnexpectedReply
+from xnat_sync.core.refs import Level, Ref
+from xnat_sync.gateway import codec, paths
+from xnat_sync.gateway.api import ServerInfo, UploadReply
+from xnat_sync.gateway.body import FileBody, Meter, TarBody
+from xnat_sync.gateway.listings import ImageListing, SessionListing, SubjectListing
+from xnat_sync.gateway.replies import Reply, error_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+
+    from xnat_sync.core.state import FileSpec, ObjectSpec, RemoteFile, RemoteObject
+    from xnat_sync.gateway.api import ImageTypes
+    from xnat_sync.gateway.body import Body
+    from xnat_sync.gateway.codec import Query
+
+LONGEST_QUERY = 6000
+"""Bytes: Tomcat takes 8 KiB for the whole head of a request."""
+
+_ARCHIVE_NAME = "upload.tar"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request. ``open_body`` is called anew for each try; ``size`` is what it will send, for the timeout."""
+
+    method: str
+    path: str
+    query: str = ""
+    open_body: Callable[[], Body | bytes] | None = None
+    content_type: str = ""
+    size: int = 0
+    ref: Ref | None = None
+
+
+class Transport(Protocol):
+    """How requests travel. Its errors are `GatewayError`; an answer of any status is an answer."""
+
+    @property
+    def url(self) -> str:
+        """The server's address."""
+        ...
+
+    def user(self) -> str:
+        """The account, as the server names it."""
+        ...
+
+    def send(self, request: Request) -> Reply:
+        """Send a request and read the answer to its end."""
+        ...
+
+    def stream(self, request: Request) -> AbstractContextManager[Iterator[bytes]]:
+        """Send a request and give out the body of its answer in chunks; an error status is an error."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections. Safe to repeat."""
+        ...
+
+
+@dataclass(slots=True)
+class Memory:
+    """What all gateways of one login know about the server. Each entry is written whole, so it needs no lock."""
+
+    accession_ids: dict[Ref, str] = field(default_factory=dict)
+    refs: dict[str, Ref] = field(default_factory=dict)
+    tells_scan_types: bool = True
+
+    def note(self, held: RemoteObject) -> None:
+        """Remember under which accession ID a subject or session is kept."""
+        self.note_id(held.ref, held.accession_id)
+
+    def note_id(self, ref: Ref, accession_id: str) -> None:
+        """The same for a ref alone."""
+        self.accession_ids[ref] = accession_id
+        if ref.level is Level.SESSION:
+            self.refs[accession_id] = ref
+
+
+class RestGateway:
+    """A `Gateway` on a transport. One thread's; several may share a `Memory`."""
+
+    def __init__(self, transport: Transport, memory: Memory | None = None) -> None:
+        self._transport = transport
+        self._memory = memory or Memory()
+
+    # --- reading
+
+    def server(self) -> ServerInfo:
+        """See `Reader.server`."""
+        version = ""
+        reply = self._get(paths.BUILD_INFO)
+        if reply.ok:
+            try:
+                version = str(json.loads(reply.text)["version"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise UnexpectedReply(f"{paths.BUILD_INFO} was answered with {reply.text[:100]!r}") from error
+        # Only some accounts may read it: then the digests in listings have to show.
+        told = self._get(paths.CHECKSUMS)
+        checksums = {"true": True, "false": False}.get(told.text.strip().strip('"').lower()) if told.ok else None
+        return ServerInfo(url=self._transport.url, version=version, user=self._transport.user(), checksums=checksums)
+
+    def project(self, label: str) -> RemoteObject | None:
+        """See `Reader.project`."""
+        ref = Ref.project_of(label)
+        item = self._get(paths.object_path(ref), [("format", "json")], ref=ref)
+        if item.status == 404:
+            return None
+        visible = self._get(paths.accessibility_path(ref), ref=ref)
+        return codec.decode_project(label, _checked(item, ref).text, visible.text.strip() if visible.ok else "")
+
+    def subjects(self, project: str, names: frozenset[str]) -> tuple[RemoteObject, ...]:
+        """See `Reader.subjects`."""
+        ref = Ref.project_of(project)
+        listing = SubjectListing(names)
+        found = listing.decode(ref, self._rows(paths.list_path(ref, Level.SUBJECT), listing.query, ref))
+        return self._noted(found)
+
+    def sessions(self, project: str, names: frozenset[str]) -> tuple[RemoteObject, ...]:
+        """See `Reader.sessions`."""
+        ref = Ref.project_of(project)
+        listing = SessionListing(names)
+        found = listing.decode(ref, self._rows(paths.list_path(ref, Level.SESSION), listing.query, ref))
+        return self._noted(found)
+
+    def images(
+        self, project: str, types: ImageTypes | None, session_names: frozenset[str], scan_names: frozenset[str]
+    ) -> tuple[RemoteObject, ...]:
+        """See `Reader.images`."""
+        ref = Ref.project_of(project)
+        path = paths.list_path(ref, Level.SESSION)
+        listing = ImageListing(types, session_names, scan_names, self._memory.tells_scan_types)
+        reply = _checked(self._get(path, listing.query, ref=ref), ref)
+        if not reply.text and types is None and listing.with_scan_type:
+            # `ProjSubExptList` answers so when a column fails; this one is not documented.
+            self._memory.tells_scan_types = False
+            return self.images(project, types, session_names, scan_names)
+        return listing.decode(ref, codec.decode_rows(reply.text), self._memory.refs)
+
+    def session_files(self, sessions: Sequence[RemoteObject]) -> tuple[RemoteFile, ...]:
+        """See `Reader.session_files`."""
+        if not sessions:
+            return ()
+        refs = {session.accession_id: session.ref for session in sessions}
+        rows = self._rows(paths.sessions_files_path(refs), [("format", "json"), ("all", "true")], sessions[0].ref)
+        return codec.decode_session_files(rows, refs)
+
+    def own_files(self, owner: Ref) -> tuple[RemoteFile, ...]:
+        """See `Reader.own_files`."""
+        return codec.decode_own_files(self._rows(paths.files_path(owner), [("format", "json")], owner), owner)
+
+    def resource_files(self, resource: Ref) -> tuple[RemoteFile, ...]:
+        """See `Reader.resource_files`."""
+        reply = self._get(paths.files_path(resource), [("format", "json")], ref=resource)
+        if reply.status == 404:
+            return ()
+        rows = codec.decode_rows(_checked(reply, resource).text)
+        assert resource.parent
+        return tuple(file for file in codec.decode_own_files(rows, resource.parent) if file.ref.parent == resource)
+
+    def resources(self, owner: Ref) -> frozenset[Ref]:
+        """See `Reader.resources`."""
+        holder = owner.parent if owner.level is Level.SCAN else owner
+        assert holder
+        query = [("format", "json"), *([("all", "true")] if owner.level is Level.SESSION else [])]
+        known = holder in self._memory.accession_ids
+        number = owner.label if owner.level is Level.PROJECT else self._accession_id(holder)
+        try:
+            rows = self._rows(paths.resources_path(owner, number), query, owner)
+        except NotFound:
+            if not known:
+                raise
+            # It may have been deleted and made again since it was listed.
+            del self._memory.accession_ids[holder]
+            return self.resources(owner)
+        return codec.decode_resources(rows, owner)
+
+    @contextmanager
+    def download(self, file: Ref) -> Iterator[Iterator[bytes]]:
+        """See `Reader.download`."""
+        assert file.parent
+        name = paths.read_name(file.label)
+        if name is None:
+            raise Rejected("no URL can carry this file name, so the file cannot be asked for", ref=file)
+        with self._transport.stream(Request(method="GET", path=paths.file_path(file.parent, name), ref=file)) as chunks:
+            yield chunks
+
+    def close(self) -> None:
+        """See `Reader.close`."""
+        self._transport.close()
+
+    # --- writing
+
+    def put_object(self, spec: ObjectSpec, *, exists: bool, fields: Mapping[str, str | None], reason: str) -> None:
+        """See `Gateway.put_object`."""
+        ref = spec.ref
+        _require_label(ref)
+        query = [*codec.object_query(spec, fields, exists=exists), *_reason(reason)]
+        reply = self._put_attributes(paths.object_path(ref), query, ref)
+        number = reply.text.strip()
+        if ref.level in (Level.SUBJECT, Level.SESSION) and number and "/" not in number:
+            self._memory.note_id(ref, number)
+
+    def upload(
+        self,
+        resource: Ref,
+        files: Sequence[FileSpec],
+        *,
+        overwrite: bool,
+        reason: str,
+        sent: Callable[[int], None],
+    ) -> UploadReply:
+        """See `Gateway.upload`."""
+        if not files:
+            return UploadReply(md5={}, duplicates=frozenset())
+        as_itself = len(files) == 1 and files[0].size > 0 and paths.fits_url(files[0].ref.label)
+        name = paths.write_name(files[0].ref.label) if as_itself else _ARCHIVE_NAME
+        query = codec.upload_query(files, overwrite=overwrite, extract=not as_itself)
+        opener = _BodyOpener(files, Meter(sent), as_itself=as_itself)
+        request = Request(
+            method="PUT",
+            path=paths.file_path(resource, name),
+            query=encode_query([*query, *_reason(reason)]),
+            open_body=opener,
+            content_type="application/octet-stream" if as_itself else "application/x-tar",
+            size=sum(file.size for file in files),
+            ref=resource,
+        )
+        reply = _checked(self._transport.send(request), resource)
+        if not reply.text and "content-type" not in reply.headers:
+            self._notice_silence(resource, files)
+        return UploadReply(md5=opener.md5, duplicates=codec.decode_duplicates(reply.text))
+
+    def delete(self, ref: Ref, *, reason: str) -> None:
+        """See `Gateway.delete`."""
+        match ref.level:
+            case Level.FILE:
+                self._delete_file(ref, reason)
+            case Level.RESOURCE:
+                self._delete(paths.object_path(ref), [], ref, reason)
+            case _:
+                if self._is_there(ref):
+                    self._delete(paths.object_path(ref), [("removeFiles", "true")], ref, reason)
+                self._memory.accession_ids.pop(ref, None)
+
+    # --- how
+
+    def _get(self, path: str, query: Query | None = None, *, ref: Ref | None = None) -> Reply:
+        return self._transport.send(Request(method="GET", path=path, query=encode_query(query or []), ref=ref))
+
+    def _rows(self, path: str, query: Query, ref: Ref) -> list[codec.Row]:
+        return codec.decode_rows(_checked(self._get(path, query, ref=ref), ref).text)
+
+    def _noted(self, found: tuple[RemoteObject, ...]) -> tuple[RemoteObject, ...]:
+        for held in found:
+            self._memory.note(held)
+        return found
+
+    def _accession_id(self, ref: Ref) -> str:
+        number = self._memory.accession_ids.get(ref) or self._look_up(ref)
+        if number is None:
+            raise NotFound(f"there is no {ref.level.noun} {ref.label}", ref=ref)
+        return number
+
+    def _look_up(self, ref: Ref) -> str | None:
+        """The accession ID of a subject or session by one listing, which unlike a GET never takes one for another."""
+        project = Ref.project_of(ref.project)
+        listing = SubjectListing(frozenset()) if ref.level is Level.SUBJECT else SessionListing(frozenset())
+        reply = self._get(paths.list_path(project, ref.level), [*listing.query, ("label", ref.label)], ref=ref)
+        if reply.status == 404:
+            return None
+        found = self._noted(listing.decode(project, codec.decode_rows(_checked(reply, ref).text)))
+        return next((held.accession_id for held in found if held.ref == ref), None)
+
+    def _is_there(self, ref: Ref) -> bool:
+        """Whether an object is where its ref says.
+
+        A DELETE looks for accession IDs first and does not check the subject (`SubjAssessmentResource`): it could hit
+        another object, and an absent project is answered with 400.
+        """
+        if ref.level is Level.PROJECT:
+            return self._get(paths.object_path(ref), [("format", "json")], ref=ref).status != 404
+        holder = ref.parent if ref.level is Level.SCAN else ref
+        assert holder
+        return self._look_up(holder) is not None
+
+    def _put_attributes(self, path: str, query: Query, ref: Ref) -> Reply:
+        """Send attributes in the query, or where they are too long for it in a form, whose keys are full paths too."""
+        written = encode_query(query)
+        if len(written) <= LONGEST_QUERY:
+            return _checked(self._transport.send(Request(method="PUT", path=path, query=written, ref=ref)), ref)
+        short = [(key, value) for key, value in query if "/" not in key]
+        form = encode_query([(key, value) for key, value in query if "/" in key]).encode()
+        request = Request(
+            method="PUT",
+            path=path,
+            query=encode_query(short),
+            open_body=lambda: form,
+            content_type="application/x-www-form-urlencoded",
+            size=len(form),
+            ref=ref,
+        )
+        return _checked(self._transport.send(request), ref)
+
+    def _delete(self, path: str, query: Query, ref: Ref, reason: str) -> None:
+        request = Request(method="DELETE", path=path, query=encode_query([*query, *_reason(reason)]), ref=ref)
+        reply = self._transport.send(request)
+        if reply.status != 404:
+            _checked(reply, ref)
+
+    def _delete_file(self, file: Ref, reason: str) -> None:
+        resource = file.parent
+        assert resource
+        held = {found.ref.label for found in self.resource_files(resource)}
+        if file.label not in held:
+            return
+        name = paths.delete_name(file.label, held)
+        if name is None:
+            raise Rejected("XNAT would delete other files along with it", ref=file)
+        self._delete(paths.file_path(resource, name), [], file, reason)
+
+    def _notice_silence(self, resource: Ref, files: Sequence[FileSpec]) -> None:
+        """Tell a success from the 200 that XNAT gives to who may not write (`FileList.handlePost`).
+
+        A real success has a content type, so only an answer without one costs the request that settles it.
+        """
+        held = {found.ref for found in self.resource_files(resource)}
+        if not any(file.ref in held for file in files):
+            raise Forbidden("the server answered success and stored nothing: no right to write here", ref=resource)
+
+
+class _BodyOpener:
+    """Opens the body of an upload, again for each try, and keeps the digests of the last one."""
+
+    def __init__(self, files: Sequence[FileSpec], meter: Meter, *, as_itself: bool) -> None:
+        self._files = files
+        self._meter = meter
+        self._as_itself = as_itself
+        self._body: Body | None = None
+
+    def __call__(self) -> Body:
+        self._meter.rewind()
+        self._body = FileBody(self._files[0], self._meter) if self._as_itself else TarBody(self._files, self._meter)
+        return self._body
+
+    @property
+    def md5(self) -> dict[Ref, str]:
+        return self._body.md5 if self._body is not None else {}
+
+
+def encode_query(query: Query) -> str:
+    """Parameters as a query string, spaces as ``%20``."""
+    return urlencode(query, quote_via=quote, safe="/:@,")
+
+
+def _checked(reply: Reply, ref: Ref | None) -> Reply:
+    if not reply.ok:
+        raise error_of(reply, ref)
+    return reply
+
+
+def _reason(reason: str) -> Query:
+    return [("event_reason", reason)] if reason else []
+
+
+def _require_label(ref: Ref) -> None:
+    if "." in ref.label:
+        # Everywhere else XNAT's own check says it; an experiment label ends in a 500 without a word.
+        raise Rejected(f"Invalid character in {ref.level.noun} label {ref.label!r}", ref=ref)
