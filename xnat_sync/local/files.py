@@ -27,7 +27,7 @@ class FileFinder:
 
     def __init__(self) -> None:
         self._folders: dict[str, _Folder | None] = {}
-        self._real_roots: dict[str, str] = {}
+        self._real: dict[str, str] = {}
 
     def find(self, root: str, pattern: str) -> Matches:
         """The files that a pattern names below an absolute root, as `LocalSide.find` promises.
@@ -89,11 +89,12 @@ class FileFinder:
         path = f"{root}/{name}"
         try:
             status = os.lstat(path)
-            if stat.S_ISLNK(status.st_mode):
+            linked = stat.S_ISLNK(status.st_mode)
+            if linked:
                 status = Path(path).stat()
         except OSError as error:
             return _missing(path, name, error)
-        if not self._inside(root, path):
+        if not self._inside(root, path, linked=linked):
             return Finding(rule="XS204", summary=f"{name!r} leads out of the root")
         if stat.S_ISDIR(status.st_mode):
             return _not_regular(name, "a folder") if plain else None
@@ -104,13 +105,17 @@ class FileFinder:
             return unfit
         return FoundFile(name=name, path=path, size=status.st_size, mtime_ns=status.st_mtime_ns)
 
-    def _inside(self, root: str, path: str) -> bool:
-        real_root = self._real_roots.setdefault(root, os.path.realpath(root))
+    def _inside(self, root: str, path: str, *, linked: bool) -> bool:
+        real_root = self._real_folder(root)
         folder, _, name = path.rpartition("/")
         # Folders are resolved once; only a file that is itself a link needs its own way.
-        real_folder = self._real_roots.setdefault(folder, os.path.realpath(folder))
-        real = os.path.realpath(path) if Path(path).is_symlink() else f"{real_folder}/{name}"
+        real = os.path.realpath(path) if linked else f"{self._real_folder(folder)}/{name}"
         return real.startswith(real_root.rstrip("/") + "/")
+
+    def _real_folder(self, folder: str) -> str:
+        if folder not in self._real:
+            self._real[folder] = os.path.realpath(folder)
+        return self._real[folder]
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from xnat_sync.manifest.names import label_finding
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from xnat_sync.core.errors import Origin
     from xnat_sync.manifest.problems import Problems
     from xnat_sync.manifest.sources import Source
 
@@ -35,7 +37,11 @@ def project_of(sources: Sequence[Source], problems: Problems) -> str | None:
             top = sources[0].document.root()
             problems.add("XS014", "no manifest says which project it describes", top.origin())
         return None
-    label = _agreed(said, "project", problems)
+    for node in _dissenters(said):
+        there = said[0].origin()
+        summary = f"the project is {shown(node.text or '')} here and {shown(said[0].text or '')} in "
+        problems.add("XS013", f"{summary}{there.file}:{there.line}", node.origin())
+    label = str(said[0].text)
     for node in said:
         if isinstance(node.value, FromEnvironment):
             problems.add("XS031", "the project is taken from the environment", node.origin())
@@ -52,7 +58,10 @@ def agreed_server(sources: Sequence[Source], problems: Problems) -> str | None:
         return None
     for node in said:
         _check_server(node, problems)
-    return _agreed(said, "server", problems)
+    for node in _dissenters(said):
+        there = said[0].origin()
+        problems.add("XS013", f"the server is another in {there.file}:{there.line}", _discreet(node))
+    return str(said[0].text)
 
 
 def _project_node(source: Source) -> Node | None:
@@ -62,14 +71,14 @@ def _project_node(source: Source) -> Node | None:
     return node if node and node.text else None
 
 
-def _agreed(said: list[Node], what: str, problems: Problems) -> str:
-    first = said[0]
-    for node in said[1:]:
-        if node.text != first.text:
-            there = first.origin()
-            summary = f"the {what} is {shown(node.text or '')} here and {shown(first.text or '')} in "
-            problems.add("XS013", f"{summary}{there.file}:{there.line}", node.origin())
-    return str(first.text)
+def _dissenters(said: list[Node]) -> list[Node]:
+    return [node for node in said[1:] if node.text != said[0].text]
+
+
+def _discreet(node: Node) -> Origin:
+    """The place of an address without the line itself if that may hold a password."""
+    origin = node.origin()
+    return replace(origin, excerpt="") if "@" in origin.excerpt else origin
 
 
 def _check_server(node: Node, problems: Problems) -> None:
@@ -82,7 +91,6 @@ def _check_server(node: Node, problems: Problems) -> None:
     except ValueError:
         parts, host, port = urlsplit(""), None, None
     if parts.username is not None or parts.password is not None:
-        # The address itself is not repeated: it holds the secret.
-        problems.add("XS032", "the server's address has credentials in it", node.origin())
+        problems.add("XS032", "the server's address has credentials in it", _discreet(node))
     elif parts.scheme not in ("http", "https") or not host or port == 0 or parts.query or parts.fragment:
         problems.add("XS033", f"{shown(node.text or '')} is not the address of a server", node.origin())

@@ -107,7 +107,11 @@ class SourceReader:
         """The files of one include pattern, relative to the manifest that says it."""
         pattern = str(node.text)
         if not any(character in pattern for character in "*?["):
-            return [path.parent / pattern]
+            named = path.parent / pattern
+            if named.is_file():
+                return [named]
+            self._problems.add("XS011", f"the include {shown(node.text or '')} is no file", node.origin())
+            return []
         base = Path(pattern).anchor
         matches = Path(base).glob(pattern.removeprefix(base)) if base else path.parent.glob(pattern)
         files = sorted(match for match in matches if match.is_file())

@@ -1,0 +1,311 @@
+"""NIfTI-1, NIfTI-2 and Analyze 7.5 headers: bytes in, facts and findings out. Nothing is allocated by what they say.
+
+Offsets and codes are those of ``nifti1.h`` and ``nifti2.h``.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+from xnat_sync.core.localside import Finding
+
+LONGEST_HEADER = 544
+"""As many bytes as the longest header has, with the four that announce extensions."""
+
+Form = Literal["single", "header"]
+"""One file with header and voxels, or the header of a pair."""
+
+_CODES = {
+    1: (1,),
+    8: (2, 256),
+    16: (4, 512),
+    24: (128,),
+    32: (8, 16, 768, 2304),
+    64: (32, 64, 1024, 1280),
+    128: (1536, 1792),
+    256: (2048,),
+}
+BITS = {code: bits for bits, codes in _CODES.items() for code in codes}
+"""Bits per voxel of every voxel type of the standard."""
+RARE = {1: "single bits", 1024: "int64", 1280: "uint64", 1536: "float128", 2048: "complex256"}
+"""Legal voxel types that many readers lack."""
+
+_SPACE_UNITS = {0: "", 1: "m", 2: "mm", 3: "um"}
+_TIME_UNITS = {0: "", 8: "s", 16: "ms", 24: "us", 32: "Hz", 40: "ppm", 48: "rad/s"}
+_NIFTI2_TAIL = b"\r\n\x1a\n"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageFacts:
+    """What a header says: ``shape`` and ``zooms`` without the dimensions that it does not use.
+
+    Units are empty where the header does not know them; ``offset`` is where the voxels begin in their file.
+    """
+
+    version: int
+    """1 or 2; 0 is Analyze 7.5."""
+    big_endian: bool
+    shape: tuple[int, ...]
+    zooms: tuple[float, ...]
+    datatype: int
+    bits: int
+    offset: int
+    space_unit: str
+    time_unit: str
+    qform_code: int
+    sform_code: int
+
+    @property
+    def data_bytes(self) -> int:
+        """How many bytes the voxels take."""
+        return (math.prod(self.shape) * self.bits + 7) // 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Raw:
+    """The numbers of a header as they stand there, in one shape for both versions."""
+
+    version: int
+    order: str
+    magic: bytes
+    dim: tuple[int, ...]
+    pixdim: tuple[float, ...]
+    datatype: int
+    bitpix: int
+    offset: float
+    slope: float
+    inter: float
+    units: int
+    qform_code: int
+    sform_code: int
+    quatern: tuple[float, ...]
+    srow: tuple[float, ...]
+    intent: int
+
+
+def read_header(data: bytes, form: Form) -> tuple[ImageFacts | None, tuple[Finding, ...]]:
+    """Facts and findings of the first `LONGEST_HEADER` bytes of a header; no facts where it cannot be trusted."""
+    if len(data) < 348:
+        return None, (Finding(rule="XS301", summary=f"has {len(data)} bytes where a NIfTI header has 348"),)
+    raw, findings = _unpack(data, form)
+    if raw is None:
+        return None, tuple(findings)
+    findings += _magic_findings(raw, form)
+    findings += _dimension_findings(raw)
+    findings += _type_findings(raw)
+    findings += _offset_findings(raw, form, data)
+    findings += _zoom_findings(raw)
+    findings += _orientation_findings(raw)
+    trusted = not any(finding.rule in ("XS304", "XS305", "XS306", "XS307") for finding in findings)
+    return _facts(raw, form) if trusted else None, tuple(findings)
+
+
+def _unpack(data: bytes, form: Form) -> tuple[_Raw | None, list[Finding]]:
+    sizes = {order: struct.unpack_from(order + "i", data)[0] for order in "<>"}
+    order = next((order for order, size in sizes.items() if size in (348, 540)), None)
+    if order is None:
+        wrong = f"has the header size {sizes['<']} where NIfTI has 348 or 540"
+        return None, [_damaged(wrong)]
+    if sizes[order] == 540:
+        if len(data) < 540:
+            return None, [Finding(rule="XS301", summary=f"has {len(data)} bytes where a NIfTI-2 header has 540")]
+        return _unpack_2(data, order), []
+    raw = _unpack_1(data, order)
+    other = struct.unpack_from(("<" if order == ">" else ">") + "h", data, 40)[0]
+    if not 1 <= raw.dim[0] <= 7 and 1 <= other <= 7:
+        return None, [_damaged("mixes two byte orders")]
+    if raw.magic[:4] in (b"\0\0\0\0", b"    ") and form == "single":
+        return None, [_damaged("has no NIfTI magic: it is an Analyze header or damaged")]
+    return raw, []
+
+
+def _unpack_1(data: bytes, order: str) -> _Raw:
+    def take(form: str, offset: int) -> tuple[float, ...]:
+        return struct.unpack_from(order + form, data, offset)
+
+    datatype, bitpix = struct.unpack_from(order + "2h", data, 70)
+    qform_code, sform_code = struct.unpack_from(order + "2h", data, 252)
+    offset, slope, inter = take("3f", 108)
+    return _Raw(
+        version=1 if data[344:347] in (b"n+1", b"ni1") else 0,
+        order=order,
+        magic=data[344:348],
+        dim=struct.unpack_from(order + "8h", data, 40),
+        pixdim=take("8f", 76),
+        datatype=datatype,
+        bitpix=bitpix,
+        offset=offset,
+        slope=slope,
+        inter=inter,
+        units=data[123],
+        qform_code=qform_code,
+        sform_code=sform_code,
+        quatern=take("3f", 256),
+        srow=take("12f", 280),
+        intent=struct.unpack_from(order + "h", data, 68)[0],
+    )
+
+
+def _unpack_2(data: bytes, order: str) -> _Raw:
+    def take(form: str, offset: int) -> tuple[float, ...]:
+        return struct.unpack_from(order + form, data, offset)
+
+    datatype, bitpix = struct.unpack_from(order + "2h", data, 12)
+    qform_code, sform_code = struct.unpack_from(order + "2i", data, 344)
+    slope, inter = take("2d", 176)
+    return _Raw(
+        version=2,
+        order=order,
+        magic=data[4:12],
+        dim=struct.unpack_from(order + "8q", data, 16),
+        pixdim=take("8d", 104),
+        datatype=datatype,
+        bitpix=bitpix,
+        offset=struct.unpack_from(order + "q", data, 168)[0],
+        slope=slope,
+        inter=inter,
+        units=struct.unpack_from(order + "i", data, 500)[0],
+        qform_code=qform_code,
+        sform_code=sform_code,
+        quatern=take("3d", 352),
+        srow=take("12d", 400),
+        intent=struct.unpack_from(order + "i", data, 504)[0],
+    )
+
+
+def _facts(raw: _Raw, form: Form) -> ImageFacts:
+    count = raw.dim[0]
+    return ImageFacts(
+        version=raw.version,
+        big_endian=raw.order == ">",
+        shape=tuple(raw.dim[1 : count + 1]),
+        zooms=tuple(raw.pixdim[1 : count + 1]),
+        datatype=raw.datatype,
+        bits=BITS[raw.datatype],
+        offset=int(raw.offset) if raw.offset or form == "header" else _least_offset(raw),
+        space_unit=_SPACE_UNITS.get(raw.units & 7, ""),
+        time_unit=_TIME_UNITS.get(raw.units & 56, ""),
+        qform_code=raw.qform_code if raw.version else 0,
+        sform_code=raw.sform_code if raw.version else 0,
+    )
+
+
+def _damaged(what: str) -> Finding:
+    return Finding(rule="XS304", summary=what)
+
+
+def _rare(what: str) -> Finding:
+    return Finding(rule="XS312", summary=what)
+
+
+def _magic_findings(raw: _Raw, form: Form) -> list[Finding]:
+    if raw.version == 0:
+        known = raw.magic in (b"\0\0\0\0", b"    ")
+        if known and form == "header":
+            return [_rare("is an Analyze 7.5 header, not NIfTI: it does not say left from right")]
+        return [_damaged(f"has the magic {raw.magic!r} where NIfTI has 'n+1' or 'ni1'")]
+    if raw.version == 2 and raw.magic[4:] != _NIFTI2_TAIL:
+        return [_damaged("has a damaged NIfTI-2 magic, as after a transfer in text mode")]
+    kind = raw.magic[:2]
+    if kind not in (b"n+", b"ni"):
+        return [_damaged(f"has the magic {raw.magic!r} where NIfTI has 'n+' or 'ni'")]
+    if kind == b"ni" and form == "single":
+        return [_rare("says that it is the header of a pair, though it is named as a single file")]
+    if kind == b"n+" and form == "header":
+        return [_rare("says that it is a single file, though it is named as the header of a pair")]
+    return []
+
+
+def _dimension_findings(raw: _Raw) -> list[Finding]:
+    count = raw.dim[0]
+    if not 1 <= count <= 7:
+        return [Finding(rule="XS305", summary=f"has {count} dimensions where NIfTI has 1 to 7")]
+    wrong = [f"{size} along dimension {number}" for number, size in enumerate(raw.dim[1 : count + 1], 1) if size < 1]
+    return [Finding(rule="XS305", summary=f"has the size {', '.join(wrong)}")] if wrong else []
+
+
+def _type_findings(raw: _Raw) -> list[Finding]:
+    bits = BITS.get(raw.datatype)
+    if bits is None:
+        return [Finding(rule="XS306", summary=f"has the voxel type {raw.datatype}, which NIfTI does not know")]
+    if bits != raw.bitpix:
+        what = f"says {raw.bitpix} bits per voxel, but its voxel type {raw.datatype} has {bits}"
+        return [Finding(rule="XS306", summary=what)]
+    if raw.datatype in RARE:
+        return [_rare(f"has voxels of {RARE[raw.datatype]}, which many programs cannot read")]
+    return []
+
+
+def _least_offset(raw: _Raw) -> int:
+    return 544 if raw.version == 2 else 352
+
+
+def _offset_findings(raw: _Raw, form: Form, data: bytes) -> list[Finding]:
+    """Where the voxels begin, and the first of the extensions that may lie before them."""
+    least = _least_offset(raw) if form == "single" else 0
+    if not math.isfinite(raw.offset) or raw.offset != int(raw.offset):
+        return [Finding(rule="XS307", summary=f"has voxels beginning at byte {raw.offset}")]
+    if raw.offset == 0 and form == "single":
+        return [_rare(f"says that its voxels begin at byte 0; readers take {least}")]
+    if raw.offset < least:
+        return [Finding(rule="XS307", summary=f"has voxels beginning at byte {int(raw.offset)}, inside of the header")]
+    if form == "header" or len(data) < least:
+        return []
+    findings = _extension_findings(raw, int(raw.offset), least, data)
+    if raw.offset % 16:
+        findings.append(_rare(f"has voxels beginning at byte {int(raw.offset)}, no multiple of 16"))
+    return findings
+
+
+def _extension_findings(raw: _Raw, offset: int, least: int, data: bytes) -> list[Finding]:
+    announced = data[least - 4] != 0
+    if not announced or offset < least + 8 or len(data) < least + 8:
+        return []
+    size = struct.unpack_from(raw.order + "i", data, least)[0]
+    if size < 8 or least + size > offset:
+        return [_damaged(f"has a header extension of {size} bytes where {offset - least} have room")]
+    return [_rare(f"has a header extension of {size} bytes, no multiple of 16")] if size % 16 else []
+
+
+def _zoom_findings(raw: _Raw) -> list[Finding]:
+    findings: list[Finding] = []
+    zooms = raw.pixdim[1 : max(0, min(raw.dim[0], 3)) + 1]
+    if not all(map(math.isfinite, zooms)):
+        findings.append(Finding(rule="XS309", summary=f"has the voxel sizes {_numbers(zooms)}"))
+    elif any(zoom <= 0 for zoom in zooms):
+        findings.append(Finding(rule="XS313", summary=f"has the voxel sizes {_numbers(zooms)}"))
+    if raw.dim[0] >= 4 and raw.dim[4] > 1 and not 0 < raw.pixdim[4] < math.inf:
+        findings.append(Finding(rule="XS313", summary=f"has {raw.pixdim[4]:g} as time between volumes"))
+    if raw.version and (raw.units & 7 not in _SPACE_UNITS or raw.units & 56 not in _TIME_UNITS or raw.units & ~63):
+        findings.append(Finding(rule="XS313", summary=f"has the unknown units {raw.units}"))
+    if math.isfinite(raw.slope) and raw.slope and not math.isfinite(raw.inter) and raw.version:
+        findings.append(_damaged(f"scales its voxels by {raw.slope:g} and adds {raw.inter}"))
+    return findings
+
+
+def _orientation_findings(raw: _Raw) -> list[Finding]:
+    # CIFTI, whose intents are 3000 and up, lists brain ordinates: it does not lie in space.
+    if not raw.version or 3000 <= raw.intent < 3100:
+        return []
+    wrong: list[str] = []
+    if raw.qform_code == 0 and raw.sform_code == 0:
+        wrong.append("does not say how it lies in space (qform and sform are both 0)")
+    wrong += [
+        f"has the unknown {name} code {code}"
+        for name, code in (("qform", raw.qform_code), ("sform", raw.sform_code))
+        if not 0 <= code <= 5
+    ]
+    rotation = [raw.srow[index] for index in (0, 1, 2, 4, 5, 6, 8, 9, 10)]
+    if raw.sform_code > 0 and (not all(map(math.isfinite, raw.srow)) or not any(rotation)):
+        wrong.append("has an sform of zeros or of no numbers")
+    norm = sum(part * part for part in raw.quatern)
+    if raw.qform_code > 0 and not norm <= 1.0001:
+        wrong.append("has a qform that is no rotation")
+    return [Finding(rule="XS314", summary=what) for what in wrong]
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return " × ".join(f"{value:g}" for value in values)
