@@ -17,7 +17,7 @@ import hashlib
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.changes import Action, Change, Plan
+from xnat_sync.core.changes import Action, Plan
 from xnat_sync.core.errors import PlanConflict, StalePlan, UnsafePlan
 from xnat_sync.core.events import Listener
 from xnat_sync.core.planner import compare_file, desired_of, files_to_hash, make_plan, moved, select
@@ -32,12 +32,14 @@ from xnat_sync.gateway.readonly import ReadOnly
 from xnat_sync.local.digest import md5_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from xnat_sync.core.outcome import Report
     from xnat_sync.core.refs import Ref
     from xnat_sync.gateway.api import GatewayFactory, Reader
-    from xnat_sync.manifest.load import Loaded
+from xnat_sync.local.disk import Disk
+from xnat_sync.manifest.load import Loaded, load_study
 
 DEFAULT_JOBS = 4
 
@@ -54,6 +56,18 @@ class Options:
     allow_delete: bool = False
     listener: Listener = field(default_factory=Listener)
     stop: Stop = field(default_factory=Stop)
+
+
+def validate(paths: Sequence[Path], *, environ: Mapping[str, str] | None = None) -> Loaded:
+    """The study that manifests (or folders of manifests) describe, with every local file looked at. Needs no server.
+
+    ``environ`` answers ``${env:NAME}``. Warnings are in `Loaded.problems`.
+
+    Raises:
+        ManifestError: with every problem of the manifests and their files.
+
+    """
+    return load_study(paths, environ=environ or {}, local=Disk())
 
 
 def plan(
@@ -78,7 +92,7 @@ def with_digests(desired: DesiredState, specs: Iterable[FileSpec], options: Opti
     if not wanted:
         return desired
     options.listener.reading(f"hashing {len(wanted)} local files")
-    hashed = each(lambda spec: replace(spec, md5=md5_of(spec)), wanted, options.jobs)
+    hashed = each(lambda spec: replace(spec, md5=md5_of(spec.path)), wanted, options.jobs)
     return replace(desired, files={**desired.files, **{spec.ref: spec for spec in hashed}})
 
 
@@ -214,4 +228,17 @@ def _download_md5(gateway: Reader, ref: Ref) -> str:
     return digest.hexdigest()
 
 
-__all__ = ["Change", "Options", "Plan", "apply", "check_fresh", "check_safe", "pin", "plan", "verify", "with_digests"]
+__all__ = [
+    "Loaded",
+    "Options",
+    "Plan",
+    "Verification",
+    "apply",
+    "check_fresh",
+    "check_safe",
+    "pin",
+    "plan",
+    "validate",
+    "verify",
+    "with_digests",
+]

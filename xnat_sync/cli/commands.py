@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, assert_never
 from xnat_sync.cli import options
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.output import write_problems
-from xnat_sync.cli.study import load_study
+from xnat_sync.local.disk import Disk
+from xnat_sync.manifest.load import load_study
 
 if TYPE_CHECKING:
     from xnat_sync.cli.console import Console
@@ -38,7 +39,7 @@ def dispatch(command: Command, invocation: options.Invocation, console: Console)
 
 def _validate(command: options.Validate, invocation: options.Invocation, console: Console) -> int:
     """Say every problem of the manifests and their files."""
-    loaded = load_study(command.manifests, console)
+    loaded = load_study(command.manifests, environ=console.environ, local=Disk())
     write_problems(loaded.problems, invocation, console)
     if invocation.format == "text":
         from xnat_sync.report.problems import study_text

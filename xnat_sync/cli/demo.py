@@ -61,7 +61,7 @@ subjects:
             type: dwi
             resources:
               NIFTI: {files: "sub-02/ses-01/dwi/*_dwi.nii.gz", format: NIFTI, content: RAW}
-              BIDS: {files: "sub-02/ses-01/dwi/*_dwi.{json,bval,bvec}", format: BIDS}
+              BIDS: {files: ["sub-02/ses-01/dwi/*.json", "sub-02/ses-01/dwi/*.bv*"], format: BIDS}
 """
 """The manifest of the demo's study."""
 

@@ -12,7 +12,7 @@ from xnat_sync.cli.console import Console
 from xnat_sync.cli.exits import Exit, exit_of_error
 from xnat_sync.cli.options import Demo, Invocation, parse
 from xnat_sync.cli.output import write_problems
-from xnat_sync.core.errors import ManifestError, PlanError, XnatSyncError
+from xnat_sync.core.errors import LocalFileError, ManifestError, PlanError, XnatSyncError
 from xnat_sync.report.wording import visible
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def _tell(error: XnatSyncError, invocation: Invocation, console: Console) -> Non
     if isinstance(error, ManifestError):
         write_problems(error.problems, invocation, console)
         return
-    console.err.write(f"xnat-sync: {visible(str(error))}\n")
+    place = f"{error.path}: " if isinstance(error, LocalFileError) else ""
+    console.err.write(f"xnat-sync: {visible(place + str(error))}\n")
     if isinstance(error, PlanError):
         for ref in error.refs[:REFS_SHOWN]:
             console.err.write(f"  {ref.level.noun} {visible(ref.short)}\n")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from xnat_sync import __version__
 from xnat_sync.core.errors import UsageError
 from xnat_sync.core.policy import Compare
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DEFAULT_MANIFEST = "xnat.yaml"
 DEFAULT_PORT = 8080
@@ -162,7 +165,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _server_parser() -> argparse.ArgumentParser:
+def _server_parser() -> _Parser:
     server = _Parser(add_help=False)
     group = server.add_argument_group("server")
     group.add_argument("--server", metavar="URL", help="address of the XNAT, or embedded:DIR")
@@ -255,7 +258,7 @@ def _serve(found: argparse.Namespace) -> Serve:
     )
 
 
-_COMMANDS = {
+_COMMANDS: dict[str, Callable[[argparse.Namespace], Command]] = {
     "validate": lambda found: Validate(manifests=_manifests(found)),
     "plan": lambda found: MakePlan(
         manifests=_manifests(found),

@@ -12,15 +12,18 @@ from xnat_sync.cli.exits import Exit, exit_of_report
 from xnat_sync.cli.interrupt import interruptible
 from xnat_sync.cli.output import write_result
 from xnat_sync.cli.planfile import read_plan, write_plan
-from xnat_sync.cli.study import load_study, warn
 from xnat_sync.core.errors import Unconfirmed, UsageError
 from xnat_sync.core.policy import SyncPolicy
 from xnat_sync.local.provenance import git_reason
 from xnat_sync.report.plan_text import plan_text, server_text
+from xnat_sync.report.problems import problems_text
 from xnat_sync.report.progress import listener_for
 from xnat_sync.report.run_text import report_text, verification_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from xnat_sync.cli.console import Console
     from xnat_sync.core.changes import Plan
     from xnat_sync.gateway.api import GatewayFactory
@@ -43,8 +46,7 @@ def dispatch_syncing(
 
 def _plan(command: options.MakePlan, invocation: options.Invocation, console: Console) -> int:
     """Show what apply would do; store it if asked."""
-    loaded = load_study(command.manifests, console)
-    warn(loaded, console)
+    loaded = _load(command.manifests, console)
     run = _run_options(command.connection, console)
     with connected(command.connection, console, loaded.server) as (connect, server):
         plan = replace(workflow.plan(loaded, connect, _policy(command.connection), run), server=server)
@@ -62,14 +64,12 @@ def _apply(command: options.Apply, invocation: options.Invocation, console: Cons
     reason = command.reason or git_reason(command.manifests[0], version=__version__)
     run = replace(_run_options(command.connection, console), reason=reason, allow_delete=command.allow_delete)
     saved = read_plan(command.saved) if command.saved else None
-    loaded = None if saved else load_study(command.manifests, console)
-    if loaded:
-        warn(loaded, console)
+    loaded = None if saved else _load(command.manifests, console)
     server = saved.server if saved else loaded.server if loaded else None
     with connected(command.connection, console, server) as (connect, _):
         if saved:
             workflow.check_fresh(saved, connect, run)
-        plan = saved or workflow.plan(loaded, connect, _policy(command.connection), run)
+        plan = saved or workflow.plan(loaded, connect, _policy(command.connection), run)  # type: ignore[arg-type]
         if invocation.format == "text":
             console.out.write(_where(plan, connect) + plan_text(plan, detail=command.detail))
         workflow.check_safe(plan, allow_delete=command.allow_delete)
@@ -83,13 +83,19 @@ def _apply(command: options.Apply, invocation: options.Invocation, console: Cons
 
 def _verify(command: options.Verify, invocation: options.Invocation, console: Console) -> int:
     """Prove that every file is there, or say which is not."""
-    loaded = load_study(command.manifests, console)
-    warn(loaded, console)
+    loaded = _load(command.manifests, console)
     run = _run_options(command.connection, console)
     with connected(command.connection, console, loaded.server) as (connect, _):
         proof = workflow.verify(loaded, connect, _policy(command.connection), run, download=command.download)
     write_result(proof.to_data(), verification_text(proof), invocation, console)
     return Exit.DONE if proof.ok else Exit.DIFFERENCES
+
+
+def _load(manifests: Sequence[Path], console: Console) -> workflow.Loaded:
+    """The study, its warnings shown on standard error."""
+    loaded = workflow.validate(manifests, environ=console.environ)
+    console.err.write(problems_text(loaded.problems))
+    return loaded
 
 
 def _run_options(connection: options.Connection, console: Console) -> workflow.Options:
