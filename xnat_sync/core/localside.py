@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Breach:
     """One thing that is wrong with a local file: a rule of `rules`, a sentence, and what to do if it is special."""
 
     rule: str
@@ -33,7 +33,7 @@ class Matches:
     """What a pattern means on the disk: the files sorted by name, and what forbids to take them as they are."""
 
     files: tuple[FoundFile, ...] = ()
-    findings: tuple[Finding, ...] = ()
+    breaches: tuple[Breach, ...] = ()
 
 
 class LocalSide(Protocol):
@@ -42,10 +42,10 @@ class LocalSide(Protocol):
     def find(self, root: str, pattern: str) -> Matches:
         """The files below an absolute root that a pattern names; never one outside of it, links resolved.
 
-        No match at all, for a pattern that is a plain path, is a finding; for one with wildcards it is not.
+        No match at all, for a pattern that is a plain path, is a breach; for one with wildcards it is not.
         """
 
-    def check_image(self, path: str, name: str) -> Sequence[Finding]:
+    def check_image(self, path: str, name: str) -> Sequence[Breach]:
         """What is wrong with an image that will be called ``name``; nothing for a name that is not an image's."""
 
     def md5(self, path: str) -> str:

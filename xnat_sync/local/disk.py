@@ -11,7 +11,7 @@ from xnat_sync.local.imaging import check_image
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from xnat_sync.core.localside import Finding, Matches
+    from xnat_sync.core.localside import Breach, Matches
 
 
 class Disk:
@@ -24,7 +24,7 @@ class Disk:
         """The files that a pattern names, see `FileFinder.find`."""
         return self._finder.find(root, pattern)
 
-    def check_image(self, path: str, name: str) -> Sequence[Finding]:
+    def check_image(self, path: str, name: str) -> Sequence[Breach]:
         """What is wrong with an image, see `imaging.check_image`."""
         return check_image(path, name)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.localside import Finding, FoundFile, Matches
+from xnat_sync.core.localside import Breach, FoundFile, Matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,17 +38,17 @@ class FileFinder:
         parts = pattern.removeprefix("./").split("/")
         wrong = _pattern_error(pattern, parts)
         if wrong:
-            return Matches(findings=(wrong,))
+            return Matches(breaches=(wrong,))
         plain = not _WILD.search(pattern)
         files: dict[str, FoundFile] = {}
-        findings: list[Finding] = []
+        breaches: list[Breach] = []
         for name in sorted(set(self._walk(root, "", parts))) if not plain else ["/".join(parts)]:
             found = self._take(root, name, plain=plain)
             if isinstance(found, FoundFile):
                 files[name] = found
             elif found is not None:
-                findings.append(found)
-        return Matches(files=tuple(files.values()), findings=tuple(findings))
+                breaches.append(found)
+        return Matches(files=tuple(files.values()), breaches=tuple(breaches))
 
     def _walk(self, root: str, folder: str, parts: list[str]) -> Iterator[str]:
         """The names below a folder that the rest of a pattern matches; the last part may be anything but a folder."""
@@ -85,7 +85,7 @@ class FileFinder:
             self._folders[path] = _scan(path)
         return self._folders[path]
 
-    def _take(self, root: str, name: str, *, plain: bool) -> FoundFile | Finding | None:
+    def _take(self, root: str, name: str, *, plain: bool) -> FoundFile | Breach | None:
         path = f"{root}/{name}"
         try:
             status = os.lstat(path)
@@ -95,7 +95,7 @@ class FileFinder:
         except OSError as error:
             return _missing(path, name, error)
         if not self._inside(root, path, linked=linked):
-            return Finding(rule="XS204", summary=f"{name!r} leads out of the root")
+            return Breach(rule="XS204", summary=f"{name!r} leads out of the root")
         if stat.S_ISDIR(status.st_mode):
             return _not_regular(name, "a folder") if plain else None
         if not stat.S_ISREG(status.st_mode):
@@ -153,7 +153,7 @@ def _seen(name: str, pattern: str) -> bool:
     return not name.startswith(".") or pattern.startswith(".")
 
 
-def _pattern_error(pattern: str, parts: list[str]) -> Finding | None:
+def _pattern_error(pattern: str, parts: list[str]) -> Breach | None:
     why = ""
     hint = ""
     if "\\" in pattern or "\0" in pattern:
@@ -173,23 +173,21 @@ def _pattern_error(pattern: str, parts: list[str]) -> Finding | None:
         why = "has an empty part"
     elif any("**" in part and part != "**" for part in parts):
         why, hint = "has ** beside other characters", "** stands for whole folders: a/**/b"
-    return Finding(rule="XS215", summary=f"the pattern {pattern!r} {why}", hint=hint) if why else None
+    return Breach(rule="XS215", summary=f"the pattern {pattern!r} {why}", hint=hint) if why else None
 
 
-def _missing(path: str, name: str, error: OSError) -> Finding:
+def _missing(path: str, name: str, error: OSError) -> Breach:
     try:
         target = str(Path(path).readlink())
     except OSError:
         target = ""
     if _ANNEX_LINK in target.replace(os.sep, "/"):
-        return Finding(rule="XS207", summary=f"the content of {name!r} is in git-annex and not here")
+        return Breach(rule="XS207", summary=f"the content of {name!r} is in git-annex and not here")
     if target:
-        return Finding(
-            rule="XS201", summary=f"{name!r} is a link to something that does not exist or cannot be reached"
-        )
+        return Breach(rule="XS201", summary=f"{name!r} is a link to something that does not exist or cannot be reached")
     if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return Finding(rule="XS201", summary=f"there is no file {name!r}", hint=_near(path))
-    return Finding(rule="XS206", summary=f"{name!r} cannot be read: {(error.strerror or str(error)).lower()}")
+        return Breach(rule="XS201", summary=f"there is no file {name!r}", hint=_near(path))
+    return Breach(rule="XS206", summary=f"{name!r} cannot be read: {(error.strerror or str(error)).lower()}")
 
 
 def _near(path: str) -> str:
@@ -200,8 +198,8 @@ def _near(path: str) -> str:
     return f"did you mean {twins[0]}?" if twins else ""
 
 
-def _not_regular(name: str, what: str) -> Finding:
-    return Finding(rule="XS205", summary=f"{name!r} is {what}, not a regular file")
+def _not_regular(name: str, what: str) -> Breach:
+    return Breach(rule="XS205", summary=f"{name!r} is {what}, not a regular file")
 
 
 def _kind(mode: int) -> str:
@@ -209,18 +207,18 @@ def _kind(mode: int) -> str:
     return kinds.get(stat.S_IFMT(mode), "something else")
 
 
-def _content_error(path: str, name: str, size: int) -> Finding | None:
+def _content_error(path: str, name: str, size: int) -> Breach | None:
     """Open the file, which is the only proof that it can be read, and look whether it merely points to its content."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        return Finding(rule="XS206", summary=f"{name!r} cannot be read: {(error.strerror or str(error)).lower()}")
+        return Breach(rule="XS206", summary=f"{name!r} cannot be read: {(error.strerror or str(error)).lower()}")
     try:
         head = os.read(descriptor, _POINTER_SIZE) if size <= _POINTER_SIZE else b""
     finally:
         os.close(descriptor)
     if head.startswith(_LFS):
-        return Finding(rule="XS207", summary=f"{name!r} is a git-lfs pointer; its content is not here")
+        return Breach(rule="XS207", summary=f"{name!r} is a git-lfs pointer; its content is not here")
     if head.startswith(_ANNEX) and b"\n" in head:
-        return Finding(rule="XS207", summary=f"{name!r} is a git-annex pointer; its content is not here")
+        return Breach(rule="XS207", summary=f"{name!r} is a git-annex pointer; its content is not here")
     return None

@@ -1,4 +1,4 @@
-"""NIfTI-1, NIfTI-2 and Analyze 7.5 headers: bytes in, facts and findings out. Nothing is allocated by what they say.
+"""NIfTI-1, NIfTI-2 and Analyze 7.5 headers: bytes in, facts and breaches out. Nothing is allocated by what they say.
 
 Offsets and codes are those of ``nifti1.h`` and ``nifti2.h``.
 """
@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import Literal
 
-from xnat_sync.core.localside import Finding
+from xnat_sync.core.localside import Breach
 
 LONGEST_HEADER = 544
 """As many bytes as the longest header has, with the four that announce extensions."""
@@ -86,24 +86,24 @@ class _Raw:
     intent: int
 
 
-def read_header(data: bytes, form: Form) -> tuple[ImageFacts | None, tuple[Finding, ...]]:
-    """Facts and findings of the first `LONGEST_HEADER` bytes of a header; no facts where it cannot be trusted."""
+def read_header(data: bytes, form: Form) -> tuple[ImageFacts | None, tuple[Breach, ...]]:
+    """Facts and breaches of the first `LONGEST_HEADER` bytes of a header; no facts where it cannot be trusted."""
     if len(data) < 348:
-        return None, (Finding(rule="XS301", summary=f"has {len(data)} bytes where a NIfTI header has 348"),)
-    raw, findings = _unpack(data, form)
+        return None, (Breach(rule="XS301", summary=f"has {len(data)} bytes where a NIfTI header has 348"),)
+    raw, breaches = _unpack(data, form)
     if raw is None:
-        return None, tuple(findings)
-    findings += _magic_findings(raw, form)
-    findings += _dimension_findings(raw)
-    findings += _type_findings(raw)
-    findings += _offset_findings(raw, form, data)
-    findings += _zoom_findings(raw)
-    findings += _orientation_findings(raw)
-    trusted = not any(finding.rule in ("XS304", "XS305", "XS306", "XS307") for finding in findings)
-    return _facts(raw, form) if trusted else None, tuple(findings)
+        return None, tuple(breaches)
+    breaches += _magic_breaches(raw, form)
+    breaches += _dimension_breaches(raw)
+    breaches += _type_breaches(raw)
+    breaches += _offset_breaches(raw, form, data)
+    breaches += _zoom_breaches(raw)
+    breaches += _orientation_breaches(raw)
+    trusted = not any(breach.rule in ("XS304", "XS305", "XS306", "XS307") for breach in breaches)
+    return _facts(raw, form) if trusted else None, tuple(breaches)
 
 
-def _unpack(data: bytes, form: Form) -> tuple[_Raw | None, list[Finding]]:
+def _unpack(data: bytes, form: Form) -> tuple[_Raw | None, list[Breach]]:
     sizes = {order: struct.unpack_from(order + "i", data)[0] for order in "<>"}
     order = next((order for order, size in sizes.items() if size in (348, 540)), None)
     if order is None:
@@ -111,7 +111,7 @@ def _unpack(data: bytes, form: Form) -> tuple[_Raw | None, list[Finding]]:
         return None, [_damaged(wrong)]
     if sizes[order] == 540:
         if len(data) < 540:
-            return None, [Finding(rule="XS301", summary=f"has {len(data)} bytes where a NIfTI-2 header has 540")]
+            return None, [Breach(rule="XS301", summary=f"has {len(data)} bytes where a NIfTI-2 header has 540")]
         return _unpack_2(data, order), []
     raw = _unpack_1(data, order)
     other = struct.unpack_from(("<" if order == ">" else ">") + "h", data, 40)[0]
@@ -193,15 +193,15 @@ def _facts(raw: _Raw, form: Form) -> ImageFacts:
     )
 
 
-def _damaged(what: str) -> Finding:
-    return Finding(rule="XS304", summary=what)
+def _damaged(what: str) -> Breach:
+    return Breach(rule="XS304", summary=what)
 
 
-def _rare(what: str) -> Finding:
-    return Finding(rule="XS312", summary=what)
+def _rare(what: str) -> Breach:
+    return Breach(rule="XS312", summary=what)
 
 
-def _magic_findings(raw: _Raw, form: Form) -> list[Finding]:
+def _magic_breaches(raw: _Raw, form: Form) -> list[Breach]:
     if raw.version == 0:
         known = raw.magic in (b"\0\0\0\0", b"    ")
         if known and form == "header":
@@ -219,21 +219,21 @@ def _magic_findings(raw: _Raw, form: Form) -> list[Finding]:
     return []
 
 
-def _dimension_findings(raw: _Raw) -> list[Finding]:
+def _dimension_breaches(raw: _Raw) -> list[Breach]:
     count = raw.dim[0]
     if not 1 <= count <= 7:
-        return [Finding(rule="XS305", summary=f"has {count} dimensions where NIfTI has 1 to 7")]
+        return [Breach(rule="XS305", summary=f"has {count} dimensions where NIfTI has 1 to 7")]
     wrong = [f"{size} along dimension {number}" for number, size in enumerate(raw.dim[1 : count + 1], 1) if size < 1]
-    return [Finding(rule="XS305", summary=f"has the size {', '.join(wrong)}")] if wrong else []
+    return [Breach(rule="XS305", summary=f"has the size {', '.join(wrong)}")] if wrong else []
 
 
-def _type_findings(raw: _Raw) -> list[Finding]:
+def _type_breaches(raw: _Raw) -> list[Breach]:
     bits = BITS.get(raw.datatype)
     if bits is None:
-        return [Finding(rule="XS306", summary=f"has the voxel type {raw.datatype}, which NIfTI does not know")]
+        return [Breach(rule="XS306", summary=f"has the voxel type {raw.datatype}, which NIfTI does not know")]
     if bits != raw.bitpix:
         what = f"says {raw.bitpix} bits per voxel, but its voxel type {raw.datatype} has {bits}"
-        return [Finding(rule="XS306", summary=what)]
+        return [Breach(rule="XS306", summary=what)]
     if raw.datatype in RARE:
         return [_rare(f"has voxels of {RARE[raw.datatype]}, which many programs cannot read")]
     return []
@@ -243,24 +243,24 @@ def _least_offset(raw: _Raw) -> int:
     return 544 if raw.version == 2 else 352
 
 
-def _offset_findings(raw: _Raw, form: Form, data: bytes) -> list[Finding]:
+def _offset_breaches(raw: _Raw, form: Form, data: bytes) -> list[Breach]:
     """Where the voxels begin, and the first of the extensions that may lie before them."""
     least = _least_offset(raw) if form == "single" else 0
     if not math.isfinite(raw.offset) or raw.offset != int(raw.offset):
-        return [Finding(rule="XS307", summary=f"has voxels beginning at byte {raw.offset}")]
+        return [Breach(rule="XS307", summary=f"has voxels beginning at byte {raw.offset}")]
     if raw.offset == 0 and form == "single":
         return [_rare(f"says that its voxels begin at byte 0; readers take {least}")]
     if raw.offset < least:
-        return [Finding(rule="XS307", summary=f"has voxels beginning at byte {int(raw.offset)}, inside of the header")]
+        return [Breach(rule="XS307", summary=f"has voxels beginning at byte {int(raw.offset)}, inside of the header")]
     if form == "header" or len(data) < least:
         return []
-    findings = _extension_findings(raw, int(raw.offset), least, data)
+    breaches = _extension_breaches(raw, int(raw.offset), least, data)
     if raw.offset % 16:
-        findings.append(_rare(f"has voxels beginning at byte {int(raw.offset)}, no multiple of 16"))
-    return findings
+        breaches.append(_rare(f"has voxels beginning at byte {int(raw.offset)}, no multiple of 16"))
+    return breaches
 
 
-def _extension_findings(raw: _Raw, offset: int, least: int, data: bytes) -> list[Finding]:
+def _extension_breaches(raw: _Raw, offset: int, least: int, data: bytes) -> list[Breach]:
     announced = data[least - 4] != 0
     if not announced or offset < least + 8 or len(data) < least + 8:
         return []
@@ -270,23 +270,23 @@ def _extension_findings(raw: _Raw, offset: int, least: int, data: bytes) -> list
     return [_rare(f"has a header extension of {size} bytes, no multiple of 16")] if size % 16 else []
 
 
-def _zoom_findings(raw: _Raw) -> list[Finding]:
-    findings: list[Finding] = []
+def _zoom_breaches(raw: _Raw) -> list[Breach]:
+    breaches: list[Breach] = []
     zooms = raw.pixdim[1 : max(0, min(raw.dim[0], 3)) + 1]
     if not all(map(math.isfinite, zooms)):
-        findings.append(Finding(rule="XS309", summary=f"has the voxel sizes {_numbers(zooms)}"))
+        breaches.append(Breach(rule="XS309", summary=f"has the voxel sizes {_numbers(zooms)}"))
     elif any(zoom <= 0 for zoom in zooms):
-        findings.append(Finding(rule="XS313", summary=f"has the voxel sizes {_numbers(zooms)}"))
+        breaches.append(Breach(rule="XS313", summary=f"has the voxel sizes {_numbers(zooms)}"))
     if raw.dim[0] >= 4 and raw.dim[4] > 1 and not 0 < raw.pixdim[4] < math.inf:
-        findings.append(Finding(rule="XS313", summary=f"has {raw.pixdim[4]:g} as time between volumes"))
+        breaches.append(Breach(rule="XS313", summary=f"has {raw.pixdim[4]:g} as time between volumes"))
     if raw.version and (raw.units & 7 not in _SPACE_UNITS or raw.units & 56 not in _TIME_UNITS or raw.units & ~63):
-        findings.append(Finding(rule="XS313", summary=f"has the unknown units {raw.units}"))
+        breaches.append(Breach(rule="XS313", summary=f"has the unknown units {raw.units}"))
     if math.isfinite(raw.slope) and raw.slope and not math.isfinite(raw.inter) and raw.version:
-        findings.append(_damaged(f"scales its voxels by {raw.slope:g} and adds {raw.inter}"))
-    return findings
+        breaches.append(_damaged(f"scales its voxels by {raw.slope:g} and adds {raw.inter}"))
+    return breaches
 
 
-def _orientation_findings(raw: _Raw) -> list[Finding]:
+def _orientation_breaches(raw: _Raw) -> list[Breach]:
     # CIFTI, whose intents are 3000 and up, lists brain ordinates: it does not lie in space.
     if not raw.version or 3000 <= raw.intent < 3100:
         return []
@@ -304,7 +304,7 @@ def _orientation_findings(raw: _Raw) -> list[Finding]:
     norm = sum(part * part for part in raw.quatern)
     if raw.qform_code > 0 and not norm <= 1.0001:
         wrong.append("has a qform that is no rotation")
-    return [Finding(rule="XS314", summary=what) for what in wrong]
+    return [Breach(rule="XS314", summary=what) for what in wrong]
 
 
 def _numbers(values: tuple[float, ...]) -> str:

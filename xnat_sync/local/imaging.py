@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.localside import Finding
+from xnat_sync.core.localside import Breach
 from xnat_sync.local.header import LONGEST_HEADER, RARE, Form, ImageFacts, read_header
 from xnat_sync.local.magic import GZIP, kind_of
 
@@ -35,19 +35,17 @@ def is_image(name: str) -> bool:
     return _suffix(name) != ""
 
 
-def check_image(path: str, name: str) -> tuple[Finding, ...]:
+def check_image(path: str, name: str) -> tuple[Breach, ...]:
     """What is wrong with an image that will be called ``name``, as `LocalSide.check_image` promises."""
     suffix = _suffix(name)
     if not suffix:
         return ()
     shown = repr(path.rpartition("/")[2])
     try:
-        findings = _check_data(path) if suffix == ".img" else _check_header_file(path, suffix)
+        breaches = _check_data(path) if suffix == ".img" else _check_header_file(path, suffix)
     except OSError as error:
-        return (Finding(rule="XS206", summary=f"{shown} cannot be read: {(error.strerror or str(error)).lower()}"),)
-    return tuple(
-        Finding(rule=finding.rule, summary=f"{shown} {finding.summary}", hint=finding.hint) for finding in findings
-    )
+        return (Breach(rule="XS206", summary=f"{shown} cannot be read: {(error.strerror or str(error)).lower()}"),)
+    return tuple(Breach(rule=breach.rule, summary=f"{shown} {breach.summary}", hint=breach.hint) for breach in breaches)
 
 
 def read_facts(path: str) -> ImageFacts | None:
@@ -100,12 +98,12 @@ def _mate(path: str) -> str | None:
     return stem + (other.upper() if suffix.isupper() else other)
 
 
-def _check_header_file(path: str, suffix: str) -> list[Finding]:
+def _check_header_file(path: str, suffix: str) -> list[Breach]:
     """A single file, or the header of a pair."""
     form = _FORMS[suffix]
     with _open(path) as file:
         if not file.size:
-            return [Finding(rule="XS301", summary="is empty")]
+            return [Breach(rule="XS301", summary="is empty")]
         zipped = suffix == ".nii.gz"
         misnamed = _misnamed(file.read(_HEAD, 0), zipped=zipped)
         if misnamed:
@@ -114,18 +112,18 @@ def _check_header_file(path: str, suffix: str) -> list[Finding]:
         if broken:
             return [broken]
         facts, found = read_header(head, form)
-        findings = _name_strangers(head, list(found)) if facts is None else list(found)
+        breaches = _name_strangers(head, list(found)) if facts is None else list(found)
         if facts:
-            findings += _nibabel_verdict(facts)
+            breaches += _nibabel_verdict(facts)
         if facts and form == "single":
-            findings += _zipped_length(file, facts) if zipped else _plain_length(file.size, facts)
+            breaches += _zipped_length(file, facts) if zipped else _plain_length(file.size, facts)
     mate = _mate(path) if form == "header" else None
     if mate and not os.path.exists(mate):  # noqa: PTH110 - plain text paths all the way
-        findings.append(Finding(rule="XS310", summary=f"has no {mate.rpartition('/')[2]!r} beside it"))
-    return findings
+        breaches.append(Breach(rule="XS310", summary=f"has no {mate.rpartition('/')[2]!r} beside it"))
+    return breaches
 
 
-def _check_data(path: str) -> list[Finding]:
+def _check_data(path: str) -> list[Breach]:
     """The voxels of a pair; the header's own faults are told where the header is named."""
     mate = _mate(path)
     if mate is None:
@@ -134,32 +132,32 @@ def _check_data(path: str) -> list[Finding]:
         with _open(mate) as file:
             head = file.read(LONGEST_HEADER, 0)
     except FileNotFoundError:
-        return [Finding(rule="XS310", summary=f"has no {mate.rpartition('/')[2]!r} beside it")]
+        return [Breach(rule="XS310", summary=f"has no {mate.rpartition('/')[2]!r} beside it")]
     facts, _ = read_header(head, "header")
     with _open(path) as file:
         return _plain_length(file.size, facts) if facts else []
 
 
-def _misnamed(head: bytes, *, zipped: bool) -> Finding | None:
+def _misnamed(head: bytes, *, zipped: bool) -> Breach | None:
     is_gzip = head.startswith(GZIP)
     if zipped and not is_gzip:
         plain = read_header(head[:LONGEST_HEADER], "single")[0] is not None
         what = "plain NIfTI" if plain else kind_of(head) or "something else"
         hint = "rename it to .nii, or compress it" if plain else ""
-        return Finding(rule="XS302", summary=f"is not gzip but {what}", hint=hint)
+        return Breach(rule="XS302", summary=f"is not gzip but {what}", hint=hint)
     if is_gzip and not zipped:
-        return Finding(rule="XS302", summary="is gzip, which its name does not say", hint="rename it to .nii.gz")
+        return Breach(rule="XS302", summary="is gzip, which its name does not say", hint="rename it to .nii.gz")
     return None
 
 
-def _name_strangers(head: bytes, findings: list[Finding]) -> list[Finding]:
+def _name_strangers(head: bytes, breaches: list[Breach]) -> list[Breach]:
     """Where a header makes no sense: say what the file is instead, if that can be told."""
     kind = kind_of(head)
-    damaged = [finding for finding in findings if finding.rule in ("XS301", "XS304")]
-    return [Finding(rule="XS302", summary=f"is not NIfTI but {kind}")] if kind and damaged else findings
+    damaged = [breach for breach in breaches if breach.rule in ("XS301", "XS304")]
+    return [Breach(rule="XS302", summary=f"is not NIfTI but {kind}")] if kind and damaged else breaches
 
 
-def _header_bytes(file: _File, *, zipped: bool) -> tuple[bytes, Finding | None]:
+def _header_bytes(file: _File, *, zipped: bool) -> tuple[bytes, Breach | None]:
     """The first bytes of the image, inflated if need be: just enough for a header."""
     if not zipped:
         return file.read(LONGEST_HEADER + 8, 0), None
@@ -170,18 +168,18 @@ def _header_bytes(file: _File, *, zipped: bool) -> tuple[bytes, Finding | None]:
         while len(head) < LONGEST_HEADER + 8 and not inflater.eof and offset < _MOST_HEAD:
             chunk = file.read(_HEAD, offset)
             if not chunk:
-                return head, Finding(rule="XS303", summary="is a gzip file that is cut off inside of the header")
+                return head, Breach(rule="XS303", summary="is a gzip file that is cut off inside of the header")
             offset += len(chunk)
             head += inflater.decompress(chunk, LONGEST_HEADER + 8 - len(head))
     except zlib.error as error:
-        return head, Finding(rule="XS303", summary=f"cannot be decompressed: {error}")
+        return head, Breach(rule="XS303", summary=f"cannot be decompressed: {error}")
     if head.startswith(GZIP):
         hint = "decompress it once"
-        return head, Finding(rule="XS303", summary="is compressed twice", hint=hint)
+        return head, Breach(rule="XS303", summary="is compressed twice", hint=hint)
     return head, None
 
 
-def _plain_length(size: int, facts: ImageFacts) -> list[Finding]:
+def _plain_length(size: int, facts: ImageFacts) -> list[Breach]:
     needed = facts.offset + facts.data_bytes
     if size < needed:
         return [_truncated(size, needed)]
@@ -190,11 +188,11 @@ def _plain_length(size: int, facts: ImageFacts) -> list[Finding]:
     return []
 
 
-def _zipped_length(file: _File, facts: ImageFacts) -> list[Finding]:
+def _zipped_length(file: _File, facts: ImageFacts) -> list[Breach]:
     """Compare the length that the gzip trailer states (RFC 1952: modulo 2³²) with what the header asks for."""
     needed = facts.offset + facts.data_bytes
     if needed > file.size * _MOST_RATIO + _HEAD:
-        return [Finding(rule="XS308", summary=f"asks for {needed:,} bytes, more than {file.size:,} can ever hold")]
+        return [Breach(rule="XS308", summary=f"asks for {needed:,} bytes, more than {file.size:,} can ever hold")]
     (stated,) = struct.unpack("<I", file.read(4, file.size - 4))
     if stated == needed & 0xFFFFFFFF:
         return []
@@ -202,7 +200,7 @@ def _zipped_length(file: _File, facts: ImageFacts) -> list[Finding]:
     return _inflated_length(file, needed)
 
 
-def _inflated_length(file: _File, needed: int) -> list[Finding]:
+def _inflated_length(file: _File, needed: int) -> list[Breach]:
     total = 0
     behind = 0
     offset = 0
@@ -223,24 +221,24 @@ def _inflated_length(file: _File, needed: int) -> list[Finding]:
                     break
                 inflater = zlib.decompressobj(31)
     except zlib.error as error:
-        return [Finding(rule="XS303", summary=f"cannot be decompressed to its end: {error}")]
+        return [Breach(rule="XS303", summary=f"cannot be decompressed to its end: {error}")]
     if total < needed:
         return [_truncated(total, needed)]
     if not inflater.eof:
-        return [Finding(rule="XS303", summary="is a gzip file that is cut off at its end")]
+        return [Breach(rule="XS303", summary="is a gzip file that is cut off at its end")]
     surplus = total - needed + behind
     return [_surplus(surplus)] if surplus else []
 
 
-def _truncated(size: int, needed: int) -> Finding:
-    return Finding(rule="XS308", summary=f"is truncated: it has {size:,} of {needed:,} bytes")
+def _truncated(size: int, needed: int) -> Breach:
+    return Breach(rule="XS308", summary=f"is truncated: it has {size:,} of {needed:,} bytes")
 
 
-def _surplus(count: int) -> Finding:
-    return Finding(rule="XS311", summary=f"has {count:,} bytes after its voxels")
+def _surplus(count: int) -> Breach:
+    return Breach(rule="XS311", summary=f"has {count:,} bytes after its voxels")
 
 
-def _nibabel_verdict(facts: ImageFacts) -> list[Finding]:
+def _nibabel_verdict(facts: ImageFacts) -> list[Breach]:
     """Whether the most used reader of all takes a rare voxel type."""
     if facts.datatype not in RARE:
         return []
@@ -253,4 +251,4 @@ def _nibabel_verdict(facts: ImageFacts) -> list[Finding]:
         size = 0
     if size:
         return []
-    return [Finding(rule="XS312", summary=f"has voxels of {RARE[facts.datatype]}, which nibabel cannot read here")]
+    return [Breach(rule="XS312", summary=f"has voxels of {RARE[facts.datatype]}, which nibabel cannot read here")]

@@ -14,7 +14,7 @@ from xnat_sync.core.datatypes import (
 )
 from xnat_sync.core.refs import Level
 from xnat_sync.manifest.document import shown
-from xnat_sync.manifest.names import custom_variable_finding
+from xnat_sync.manifest.names import custom_variable_breach
 from xnat_sync.manifest.schema import did_you_mean
 
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ def read_attributes(ref: Ref, xsi_type: str, body: Node, problems: Problems) -> 
             _take(ref, attribute, node, values, problems)
     if "fields" in entries:
         for name, node in entries["fields"].labels().items():
-            finding = custom_variable_finding(name)
-            if finding:
-                problems.add(finding.rule, finding.summary, node.key_origin(), ref=ref)
+            breach = custom_variable_breach(name)
+            if breach:
+                problems.add(breach.rule, breach.summary, node.key_origin(), ref=ref)
                 continue
             custom = attribute_of(ref.level, xsi_type, CUSTOM_PREFIX + name)
             if custom:

@@ -11,7 +11,7 @@ from xnat_sync.core.state import ObjectSpec
 from xnat_sync.manifest.attributes import read_attributes
 from xnat_sync.manifest.defaults import merged, written_out
 from xnat_sync.manifest.document import FromEnvironment, shown
-from xnat_sync.manifest.names import label_finding
+from xnat_sync.manifest.names import label_breach
 from xnat_sync.manifest.resources import ResourceReader, Scope, is_absent
 from xnat_sync.manifest.schema import did_you_mean
 from xnat_sync.manifest.study import Study, fields_of
@@ -104,9 +104,9 @@ class _Builder:
 
     def _gone(self, ref: Ref, node: Node) -> bool:
         """Judge the label; true if the object must not exist."""
-        finding = label_finding(ref.level, ref.label)
-        if finding:
-            self._study.tell(finding, node.key_origin(), ref)
+        breach = label_breach(ref.level, ref.label)
+        if breach:
+            self._study.tell(breach, node.key_origin(), ref)
         if is_absent(node, self._study):
             self._study.want_absent(ref, node)
             return True

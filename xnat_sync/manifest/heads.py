@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from xnat_sync.core.refs import Level
 from xnat_sync.manifest.document import FromEnvironment, Map, Node, shown
-from xnat_sync.manifest.names import label_finding
+from xnat_sync.manifest.names import label_breach
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -45,9 +45,9 @@ def project_of(sources: Sequence[Source], problems: Problems) -> str | None:
     for node in said:
         if isinstance(node.value, FromEnvironment):
             problems.add("XS031", "the project is taken from the environment", node.origin())
-    finding = label_finding(Level.PROJECT, label)
-    if finding:
-        problems.add(finding.rule, finding.summary, said[0].origin(), hint=finding.hint)
+    breach = label_breach(Level.PROJECT, label)
+    if breach:
+        problems.add(breach.rule, breach.summary, said[0].origin(), hint=breach.hint)
     return label
 
 

@@ -110,8 +110,8 @@ def _root(source: Source, inherited: str | None, problems: Problems) -> str:
 def _check_content(desired: DesiredState, local: LocalSide, problems: Problems, *, check_md5: bool) -> None:
     """Look into the files: image headers, and the digests that the manifest states."""
     for ref, spec in desired.files.items():
-        for finding in local.check_image(spec.path, ref.label.rpartition("/")[2]):
-            problems.add(finding.rule, finding.summary, spec.origin, hint=finding.hint, ref=ref)
+        for breach in local.check_image(spec.path, ref.label.rpartition("/")[2]):
+            problems.add(breach.rule, breach.summary, spec.origin, hint=breach.hint, ref=ref)
         if spec.md5 is None or not check_md5:
             continue
         try:

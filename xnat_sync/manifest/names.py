@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from xnat_sync.core.localside import Finding
+from xnat_sync.core.localside import Breach
 from xnat_sync.core.refs import Level
 from xnat_sync.manifest.document import shown
 
@@ -20,44 +20,44 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _AWKWARD = re.compile(r"[\[\]%#{};?\"<>^`|]")
 
 
-def label_finding(level: Level, label: str) -> Finding | None:
+def label_breach(level: Level, label: str) -> Breach | None:
     """What is wrong with the label of a project, subject, session or scan."""
     if not _LABEL.fullmatch(label):
         strange = re.sub(r"[A-Za-z0-9_-]", "", label)
         what = f"has {shown(strange[0])} in it" if strange else "is empty"
-        return Finding(rule="XS101", summary=f"the {level.noun} label {shown(label)} {what}")
+        return Breach(rule="XS101", summary=f"the {level.noun} label {shown(label)} {what}")
     if len(label) > LONGEST_LABEL:
-        return Finding(rule="XS101", summary=f"the {level.noun} label {shown(label)} is {len(label)} characters long")
+        return Breach(rule="XS101", summary=f"the {level.noun} label {shown(label)} is {len(label)} characters long")
     if label.upper() == "NULL":
-        return Finding(rule="XS101", summary=f"the {level.noun} label {label} is XNAT's word for clearing a value")
+        return Breach(rule="XS101", summary=f"the {level.noun} label {label} is XNAT's word for clearing a value")
     if level is Level.SCAN and label == "ALL":
-        return Finding(rule="XS101", summary="the scan label ALL is XNAT's word for all scans (`XNATTemplate`)")
+        return Breach(rule="XS101", summary="the scan label ALL is XNAT's word for all scans (`XNATTemplate`)")
     return None
 
 
-def resource_finding(label: str) -> Finding | None:
+def resource_breach(label: str) -> Breach | None:
     """What is wrong with the label of a resource.
 
     XNAT looks a resource up by its number where the label is all digits (`XNATCatalogTemplate`), and drops one
     with a quote or SQL in it without a word.
     """
     if label.upper() == "DICOM":
-        return Finding(rule="XS103", summary=f"the resource {label} would hold DICOM that XNAT never anonymises")
+        return Breach(rule="XS103", summary=f"the resource {label} would hold DICOM that XNAT never anonymises")
     if label.upper() == "NULL":
-        return Finding(rule="XS102", summary=f"the resource label {label} is XNAT's word for clearing a value")
+        return Breach(rule="XS102", summary=f"the resource label {label} is XNAT's word for clearing a value")
     if not _RESOURCE.fullmatch(label) or len(label) > LONGEST_LABEL:
-        return Finding(rule="XS102", summary=f"{shown(label)} cannot be the label of a resource")
+        return Breach(rule="XS102", summary=f"{shown(label)} cannot be the label of a resource")
     return None
 
 
-def custom_variable_finding(name: str) -> Finding | None:
+def custom_variable_breach(name: str) -> Breach | None:
     """What is wrong with the name of a custom variable: it stands inside ``fields/field[name=…]`` of a path."""
     if _CUSTOM.fullmatch(name) and len(name) <= LONGEST_LABEL:
         return None
-    return Finding(rule="XS115", summary=f"{shown(name)} cannot be the name of a custom variable")
+    return Breach(rule="XS115", summary=f"{shown(name)} cannot be the name of a custom variable")
 
 
-def file_name_finding(name: str) -> Finding | None:
+def file_name_breach(name: str) -> Breach | None:
     """What is wrong with a path inside a resource: something that XNAT cannot store, or a warning.
 
     XNAT keeps names that end in ``_catalog.xml`` and begin with ``.~lock-`` for itself (`CatalogUtils`).
@@ -75,16 +75,16 @@ def file_name_finding(name: str) -> Finding | None:
     elif any(len(part.encode()) > LONGEST_NAME for part in parts):
         what = f"is longer than {LONGEST_NAME} bytes"
     if what:
-        return Finding(rule="XS210", summary=f"the file name {shown(name)} {what}")
-    return _awkward_finding(name)
+        return Breach(rule="XS210", summary=f"the file name {shown(name)} {what}")
+    return _awkward_breach(name)
 
 
-def _awkward_finding(name: str) -> Finding | None:
+def _awkward_breach(name: str) -> Breach | None:
     awkward = _AWKWARD.search(name)
     if awkward:
-        return Finding(rule="XS211", summary=f"the file name {shown(name)} has {awkward.group()} in it")
+        return Breach(rule="XS211", summary=f"the file name {shown(name)} has {awkward.group()} in it")
     if not name.isascii():
-        return Finding(rule="XS211", summary=f"the file name {shown(name)} has a letter beyond ASCII in it")
+        return Breach(rule="XS211", summary=f"the file name {shown(name)} has a letter beyond ASCII in it")
     if any(part != part.strip() for part in name.split("/")):
-        return Finding(rule="XS211", summary=f"the file name {shown(name)} begins or ends with a space")
+        return Breach(rule="XS211", summary=f"the file name {shown(name)} begins or ends with a space")
     return None

@@ -9,7 +9,7 @@ from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import FileSpec
 from xnat_sync.manifest.defaults import merged, resource_body
 from xnat_sync.manifest.document import shown
-from xnat_sync.manifest.names import file_name_finding, resource_finding
+from xnat_sync.manifest.names import file_name_breach, resource_breach
 from xnat_sync.manifest.requests import FileRequest, read_requests
 from xnat_sync.manifest.study import quoted
 
@@ -44,9 +44,9 @@ class ResourceReader:
         own = written.entries().get("resources")
         for label, node in resources.labels().items():
             ref = parent.child(Level.RESOURCE, label)
-            finding = resource_finding(label)
-            if finding:
-                self._study.tell(finding, node.key_origin(), ref)
+            breach = resource_breach(label)
+            if breach:
+                self._study.tell(breach, node.key_origin(), ref)
             self._study.spell(ref, node)
             if self._study.claim(ref, node):
                 self._resource(ref, node, scope, own=own is not None and label in own.labels())
@@ -106,11 +106,11 @@ class ResourceReader:
         """The files of a request, if their number is right and nothing forbids to take them."""
         origin = request.node.origin()
         matches = self._local.find(scope.root, pattern)
-        missing = [finding for finding in matches.findings if finding.rule == "XS201"]
-        for finding in matches.findings:
-            if not (request.optional and finding in missing):
-                self._study.tell(finding, origin, ref)
-        if matches.findings:
+        missing = [breach for breach in matches.breaches if breach.rule == "XS201"]
+        for breach in matches.breaches:
+            if not (request.optional and breach in missing):
+                self._study.tell(breach, origin, ref)
+        if matches.breaches:
             return matches.files
         wrong = _wrong_number(request, pattern, [found.name for found in matches.files])
         if wrong:
@@ -133,10 +133,10 @@ class ResourceReader:
         return request.folder + below
 
     def _fits(self, target: Ref, request: FileRequest) -> bool:
-        finding = file_name_finding(target.label)
-        if finding:
-            self._study.tell(finding, request.node.origin(), target)
-        return finding is None or finding.rule != "XS210"
+        breach = file_name_breach(target.label)
+        if breach:
+            self._study.tell(breach, request.node.origin(), target)
+        return breach is None or breach.rule != "XS210"
 
     def _check_size(self, target: Ref, found: FoundFile, request: FileRequest) -> None:
         if request.size is not None and request.size != found.size:

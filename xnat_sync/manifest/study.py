@@ -10,7 +10,7 @@ from xnat_sync.manifest.document import shown
 
 if TYPE_CHECKING:
     from xnat_sync.core.errors import Origin
-    from xnat_sync.core.localside import Finding
+    from xnat_sync.core.localside import Breach
     from xnat_sync.core.state import Fields
     from xnat_sync.manifest.document import Node
     from xnat_sync.manifest.problems import Problems
@@ -33,9 +33,9 @@ class Study:
         """What has grown."""
         return DesiredState(objects=self.objects, files=self.files, absent=self.absent)
 
-    def tell(self, finding: Finding, origin: Origin, ref: Ref | None = None) -> None:
-        """Note a finding at the place that it is about."""
-        self.problems.add(finding.rule, finding.summary, origin, hint=finding.hint, ref=ref)
+    def tell(self, breach: Breach, origin: Origin, ref: Ref | None = None) -> None:
+        """Note a breach at the place that it is about."""
+        self.problems.add(breach.rule, breach.summary, origin, hint=breach.hint, ref=ref)
 
     def claim(self, ref: Ref, node: Node) -> bool:
         """Take hold of an object that may be described once only; false if it was described elsewhere."""
