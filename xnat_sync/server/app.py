@@ -15,8 +15,8 @@ from xnat_sync.server.authentication import LOGIN_PAGE, Identity, identify, requ
 from xnat_sync.server.errors import XnatError, error_page
 from xnat_sync.server.faults import FaultKind
 from xnat_sync.server.requestlog import LoggedRequest
-from xnat_sync.server.routing import Call, Query, Router
 from xnat_sync.server.routetable import all_routes
+from xnat_sync.server.routing import Call, Query, Router
 from xnat_sync.server.users import Credentials
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Application:
             response = await self._dispatch(request, identity)
         except XnatError as error:
             response = render_error(error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever goes wrong in a handler, the client gets XNAT's 500 page and we the trace
             _log.exception("%s %s", request.method, request.url.path)
             response = render_error(XnatError(500))
         await run_in_threadpool(self._set_cookies, request, response, identity)

@@ -30,7 +30,7 @@ STOCK_SENTENCES = {
 class XnatError(Exception):
     """A request that XNAT answers with an error status.
 
-    ``message`` is the text inside ``<h3>``; ``None`` means that XNAT's code set none and Restlet's stock sentence shows.
+    ``message`` is the text inside ``<h3>``; ``None`` means that XNAT's code set none: Restlet's stock sentence shows.
     """
 
     def __init__(self, status: int, message: str | None = None, *, headers: Mapping[str, str] | None = None) -> None:

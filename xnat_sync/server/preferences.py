@@ -66,7 +66,8 @@ class Preferences:
         """Stores a value."""
         with self._store.write() as db:
             db.execute(
-                "INSERT INTO preference(name, value) VALUES (?, ?) ON CONFLICT(name) DO UPDATE SET value = excluded.value",
+                "INSERT INTO preference(name, value) VALUES (?, ?)"
+                " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
                 (name, value),
             )
 

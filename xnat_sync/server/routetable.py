@@ -5,7 +5,11 @@ from __future__ import annotations
 import importlib.util
 from typing import TYPE_CHECKING
 
-from xnat_sync.server.authroutes import ROUTES as AUTH_ROUTES
+from xnat_sync.server.authroutes import ROUTES as AUTH
+from xnat_sync.server.listroutes import ROUTES as LISTS
+from xnat_sync.server.objectroutes import ROUTES as OBJECTS
+from xnat_sync.server.projectroutes import ROUTES as PROJECTS
+from xnat_sync.server.site import ROUTES as SITE
 
 if TYPE_CHECKING:
     from xnat_sync.server.routing import Route
@@ -17,4 +21,4 @@ def all_routes() -> tuple[Route, ...]:
     if importlib.util.find_spec("xnat_sync.server.fileroutes") is not None:
         module = importlib.import_module("xnat_sync.server.fileroutes")
         file_routes = module.ROUTES
-    return (*AUTH_ROUTES, *file_routes)
+    return (*AUTH, *PROJECTS, *OBJECTS, *LISTS, *SITE, *file_routes)

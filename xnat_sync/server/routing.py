@@ -75,7 +75,7 @@ class Query:
         return list(self._pairs)
 
     def flag(self, name: str, *, blank: bool = False, default: bool = False) -> bool:
-        """A switch: anything but ``false`` and ``0`` is on; present without value is ``blank``; absent is ``default``."""
+        """A switch: all but ``false`` and ``0`` is on; present without value is ``blank``, absent is ``default``."""
         value = self.get(name)
         if value is None:
             return default
@@ -146,7 +146,7 @@ class Route:
     @property
     def exact(self) -> bool:
         """Whether only the very path matches (Spring), not any path that starts with it (Restlet)."""
-        return self.template == "/" or self.template.split("/")[1] in {"xapi", "schemas"}
+        return self.template == "/" or self.template.split("/")[1] in {"xapi", "schemas", "app"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

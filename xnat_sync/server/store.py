@@ -187,7 +187,8 @@ class Store:
 def next_number(db: sqlite3.Connection, name: str) -> int:
     """The next value of a named sequence, never handed out twice once committed."""
     row = db.execute(
-        "INSERT INTO sequence(name, value) VALUES (?, 1) ON CONFLICT(name) DO UPDATE SET value = value + 1 RETURNING value",
+        "INSERT INTO sequence(name, value) VALUES (?, 1)"
+        " ON CONFLICT(name) DO UPDATE SET value = value + 1 RETURNING value",
         (name,),
     ).fetchone()
     return int(row["value"])

@@ -1,0 +1,225 @@
+"""Which columns a listing has: short names, paths, the root type they choose, joins, and the keys of the result.
+
+Read from ``QueryOrganizerResource`` (names, root) and ``QueryOrganizer`` (joins).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from xnat_sync.server import datatypes
+from xnat_sync.server.datatypes import Kind, UnknownFieldError, UnknownTypeError, data_type, is_a, resolve, type_name
+
+if TYPE_CHECKING:
+    from xnat_sync.server.shortnames import ShortNames
+
+_SELECTOR: Final = re.compile(r"\[[^\]]*\]")
+VIRTUAL: Final = {
+    "id": Kind.TEXT,
+    "label": Kind.TEXT,
+    "project": Kind.TEXT,
+    "subject_id": Kind.TEXT,
+    "imagesession_id": Kind.TEXT,
+    "image_session_id": Kind.TEXT,
+    "meta/insert_date": Kind.DATETIME,
+    "meta/insert_user/login": Kind.TEXT,
+    "meta/last_modified": Kind.DATETIME,
+    "meta/status": Kind.TEXT,
+    "extension_item/element_name": Kind.TEXT,
+    "xnat_imagescandata_id": Kind.INTEGER,
+    "xnat_reconstructedimagedata_id": Kind.INTEGER,
+}
+"""Paths whose value is not among an item's fields."""
+
+_PRIMARY_KEY: Final = {
+    datatypes.IMAGE_SCAN: "xnat_imagescandata_id",
+    datatypes.RECONSTRUCTION: "xnat_reconstructedimagedata_id",
+}
+_OPEN_ROOTS: Final = frozenset(
+    {
+        datatypes.EXPERIMENT,
+        datatypes.SUBJECT_ASSESSOR,
+        datatypes.IMAGE_SESSION,
+        datatypes.IMAGE_ASSESSOR,
+        "xnat:derivedData",
+    }
+)
+"""Types without an entry in the element security: their lists always carry ``xsiType`` and ``project``."""
+
+
+class UnknownColumnError(LookupError):
+    """A full path that does not exist; an unknown *short* name is merely skipped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column. ``join`` is the type it is taken from, empty for the root; ``repeat`` a path that multiplies rows."""
+
+    key: str
+    owner: str
+    path: str
+    kind: Kind
+    join: str = ""
+    repeat: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """A condition on a column that need not be shown."""
+
+    column: Column
+    value: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Plan:
+    """Everything that decides what a listing looks like."""
+
+    root: str
+    id_key: str
+    columns: list[Column] = field(default_factory=list)
+    filters: list[Filter] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListKind:
+    """A list as the route table knows it. ``roots`` are the types that a mentioned type may narrow the root to."""
+
+    root: str
+    short: ShortNames
+    defaults: tuple[str, ...]
+    extra_defaults: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def make_plan(kind: ListKind, columns: str, xsi_type: str | None, filters: dict[str, str]) -> Plan:
+    """The plan for ``columns=`` and the filter parameters; raises ``UnknownColumnError``."""
+    wanted = {name: kind.short.readable.get(name, name) for name in filters}
+    conditions = {name: path for name, path in wanted.items() if _is_path(path)}
+    asked = _asked(kind, columns)
+    root = _root(kind, xsi_type, [*asked, *conditions.values()])
+    if not asked:
+        asked = [kind.short.readable.get(name, name) for name in _defaults(kind, root)]
+    key_path = f"{root}/{_primary_key(root)}"
+    if root in _OPEN_ROOTS:
+        asked = [*asked, kind.short.readable["xsiType"], f"{datatypes.EXPERIMENT}/project"]
+    keys = {path.lower(): name for name, path in kind.short.readable.items()}
+    plan = Plan(root=root, id_key=keys.get(key_path.lower(), key_path.lower()))
+    for path in dict.fromkeys([key_path, *asked]):
+        column = _column(path, root, keys)
+        if all(column.key != other.key for other in plan.columns):
+            plan.columns.append(column)
+    plan.filters = [Filter(column=_column(path, root, keys), value=filters[name]) for name, path in conditions.items()]
+    _unify_joins(plan)
+    return plan
+
+
+def _is_path(text: str) -> bool:
+    return ":" in text.partition("[")[0] and "/" in text
+
+
+def _asked(kind: ListKind, columns: str) -> list[str]:
+    """Full paths of the requested columns; nothing for the default."""
+    if columns.strip() in {"", "DEFAULT"}:
+        return []
+    names = (name.strip() for name in columns.split(","))
+    paths = (kind.short.readable.get(name, name) for name in names)
+    return [path for path in paths if _is_path(path)] or [f"{kind.root}/{_primary_key(kind.root)}"]
+
+
+def _defaults(kind: ListKind, root: str) -> tuple[str, ...]:
+    extra = [name for ancestor, names in kind.extra_defaults.items() if is_a(root, ancestor) for name in names]
+    return (*kind.defaults, *extra)
+
+
+def _primary_key(root: str) -> str:
+    return next((key for ancestor, key in _PRIMARY_KEY.items() if is_a(root, ancestor)), "ID")
+
+
+def _owner(path: str) -> str:
+    try:
+        return type_name(path.partition("/")[0])
+    except UnknownTypeError:
+        raise UnknownColumnError(path) from None
+
+
+def _root(kind: ListKind, xsi_type: str | None, paths: list[str]) -> str:
+    """``xsiType`` wins (a comma list is no filter); else the most derived type that is mentioned."""
+    if xsi_type and "," not in xsi_type:
+        try:
+            return type_name(xsi_type)
+        except UnknownTypeError:
+            raise UnknownColumnError(xsi_type) from None
+    root = kind.root
+    for path in paths:
+        owner = _owner(path)
+        if is_a(owner, root):
+            root = owner
+    return root
+
+
+def _column(path: str, root: str, keys: dict[str, str]) -> Column:
+    owner = _owner(path)
+    join = "" if is_a(root, owner) else owner
+    rest = path.partition("/")[2]
+    found = _locate(owner, rest)
+    column = replace(found, key=keys.get(path.lower(), path.lower()), join=join)
+    child = data_type(owner).repeats.get(found.repeat.lower())
+    if found.repeat and not join and child is not None and _is_object(child.element_type):
+        return replace(column, join=child.element_type, repeat="", owner=child.element_type)
+    return column
+
+
+def _is_object(element_type: str) -> bool:
+    """Whether the elements of a repeat are items with a row of their own (scans, assessors, experiments)."""
+    roots = (datatypes.EXPERIMENT, datatypes.IMAGE_SCAN, datatypes.RECONSTRUCTION)
+    return bool(element_type) and any(is_a(element_type, root) for root in roots)
+
+
+def _locate(owner: str, path: str) -> Column:
+    """Where in an item the value lies; the key and the join are filled in by the caller."""
+    bare = _SELECTOR.sub("", path).lower()
+    if bare in VIRTUAL and bare == path.lower():
+        return Column(key="", owner=owner, path=bare, kind=VIRTUAL[bare])
+    repeats = data_type(owner).repeats
+    for prefix, repeat in repeats.items():
+        rest = bare.removeprefix(prefix + "/")
+        if bare not in {rest, prefix} and "[" not in path:
+            if repeat.element_type:
+                inner = _locate(repeat.element_type, path[len(prefix) + 1 :])
+                return replace(inner, owner=owner, repeat=repeat.path)
+            return _row_column(owner, path, prefix, rest)
+        if bare == prefix and repeat.leaf:
+            return Column(key="", owner=owner, path=repeat.leaf, kind=Kind.TEXT, repeat=repeat.path)
+    try:
+        target = resolve(owner, path)
+    except UnknownFieldError:
+        raise UnknownColumnError(f"{owner}/{path}") from None
+    if target.field is None:
+        raise UnknownColumnError(f"{owner}/{path}")
+    return Column(key="", owner=owner, path=target.path, kind=target.field.kind)
+
+
+def _row_column(owner: str, path: str, prefix: str, leaf: str) -> Column:
+    repeat = data_type(owner).repeats[prefix]
+    if leaf == repeat.leaf.lower():
+        return Column(key="", owner=owner, path=repeat.leaf, kind=Kind.TEXT, repeat=repeat.path)
+    for name, found in repeat.attributes.items():
+        if name.lower() == leaf:
+            return Column(key="", owner=owner, path=name, kind=found.kind, repeat=repeat.path)
+    raise UnknownColumnError(f"{owner}/{path}")
+
+
+def _unify_joins(plan: Plan) -> None:
+    """Types of one line of descent are one join, that of the most derived (inferred for joins, as for the root)."""
+    joins = {column.join for column in (*plan.columns, *(item.column for item in plan.filters)) if column.join}
+
+    def derived(join: str) -> str:
+        return max((other for other in joins if is_a(other, join)), key=lambda other: len(datatypes.ancestors(other)))
+
+    plan.columns = [replace(item, join=derived(item.join)) if item.join else item for item in plan.columns]
+    plan.filters = [
+        replace(item, column=replace(item.column, join=derived(item.column.join))) if item.column.join else item
+        for item in plan.filters
+    ]

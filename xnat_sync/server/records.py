@@ -1,0 +1,134 @@
+"""Writing items: inserting, merging a draft into what is stored, IDs, labels, and the workflow row of each change."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from xnat_sync.server.errors import XnatError
+from xnat_sync.server.lookup import get
+from xnat_sync.server.store import next_number
+from xnat_sync.server.xmltree import escape
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Mapping
+
+    from xnat_sync.server.access import User
+    from xnat_sync.server.routing import Context, Query
+
+ID_ALPHABET: Final = re.compile(r"[A-Za-z0-9_-]+")
+"""``Patterns``/``XftStringUtils.isValidId``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Who changes something, when, and with what words for the workflow."""
+
+    db: sqlite3.Connection
+    context: Context
+    user: User
+    query: Query
+
+    @property
+    def now(self) -> str:
+        """The moment as ``java.sql.Timestamp`` prints it."""
+        moment = self.context.clock()
+        millis = f"{moment.microsecond // 1000:03}".rstrip("0") or "0"
+        return f"{moment:%Y-%m-%d %H:%M:%S}.{millis}"
+
+    def record(self, item_id: str, data_type: str, action: str) -> None:
+        """Adds the workflow row of a change (``PersistentWorkflowUtils``)."""
+        self.db.execute(
+            "INSERT INTO workflow(item, data_type, action, reason, comment, type, user, date)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                item_id,
+                data_type,
+                self._said("event_action") or action,
+                self._said("event_reason"),
+                self._said("event_comment"),
+                self._said("event_type") or "WEB_SERVICE",
+                self.user.login,
+                self.now,
+            ),
+        )
+
+    def _said(self, name: str) -> str | None:
+        value = self.query.get(name)
+        return escape(value) if value else None
+
+    def require_justification(self, data_type: str, *, deleting: bool = False) -> None:
+        """On strict sites a change without reason fails: 403 with words when deleting, else 500 without."""
+        preferences = self.context.preferences
+        strict = preferences.is_on("showChangeJustification") and preferences.is_on("requireChangeJustification")
+        if strict and data_type != "xnat:projectData" and not (self.query.get("event_reason") or "").strip():
+            raise XnatError(403, "Justification required.") if deleting else XnatError(500)
+        if preferences.is_on("requireEventName") and not (self.query.get("event_action") or "").strip():
+            raise XnatError(403, "Event name required.") if deleting else XnatError(500)
+
+
+def require_id(text: str | None, message: str, status: int = 417) -> None:
+    """Refuses an ID outside XNAT's alphabet."""
+    if text and not ID_ALPHABET.fullmatch(text):
+        raise XnatError(status, message)
+
+
+def fields_of(item: sqlite3.Row) -> dict[str, str]:
+    """The stored values of an item by canonical path."""
+    fields: dict[str, str] = json.loads(item["fields"])
+    return fields
+
+
+def insert(change: Change, **columns: Any) -> sqlite3.Row:
+    """A new item; ``fields`` may be a mapping, dates and user are filled in."""
+    fields = {path: value for path, value in columns.pop("fields", {}).items() if value is not None}
+    row = {
+        **columns,
+        "fields": json.dumps(fields, ensure_ascii=False),
+        "insert_date": change.now,
+        "insert_user": change.user.login,
+        "last_modified": change.now,
+    }
+    names, marks = ", ".join(row), ", ".join("?" for _ in row)
+    cursor = change.db.execute(f"INSERT INTO item({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608 - own names
+    assert cursor.lastrowid is not None
+    return get(change.db, cursor.lastrowid)
+
+
+def merge(change: Change, item: sqlite3.Row, fields: Mapping[str, str | None], **columns: Any) -> bool:
+    """Applies values (``None`` clears) and columns; says whether anything changed. No change leaves no trace."""
+    before = fields_of(item)
+    after = dict(before)
+    for path, value in fields.items():
+        if value is not None:
+            after[path] = value
+        elif path.endswith("/field") and path in before:
+            after[path] = ""  # a blanked custom field keeps its row (inferred)
+        else:
+            after.pop(path, None)
+    moved = {name: value for name, value in columns.items() if item[name] != value}
+    if after == before and not moved:
+        return False
+    moved["fields"] = json.dumps(after, ensure_ascii=False)
+    moved["last_modified"] = change.now
+    assignments = ", ".join(f"{name} = ?" for name in moved)
+    change.db.execute(f"UPDATE item SET {assignments} WHERE pk = ?", (*moved.values(), item["pk"]))  # noqa: S608 - own names
+    return True
+
+
+def replace_fields(change: Change, item: sqlite3.Row, fields: Mapping[str, str | None]) -> bool:
+    """Like :func:`merge`, but what is not sent is cleared (``allowDataDeletion``)."""
+    cleared: dict[str, str | None] = dict.fromkeys(fields_of(item))
+    return merge(change, item, {**cleared, **fields})
+
+
+def new_accession_id(change: Change, letter: str) -> str:
+    """``XNAT_S00001``: never reused once handed out, also not after the object is deleted."""
+    site = re.sub("[ \"'^]", "", change.context.preferences.get("siteId")).replace("-", "_")
+    while True:
+        candidate = f"{site}_{letter}{next_number(change.db, 'accession_' + letter):05}"
+        if change.db.execute("SELECT 1 FROM item WHERE id = ?", (candidate,)).fetchone() is None:
+            return candidate

@@ -1,0 +1,164 @@
+"""Making objects visible in other projects, renaming them, moving them (``SecureResource``, ``Rename``)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xnat_sync.server.access import Right, can, data_rights
+from xnat_sync.server.errors import XnatError
+from xnat_sync.server.folders import folder_of, move_folder, subject_folder
+from xnat_sync.server.layout import session_folder
+from xnat_sync.server.lookup import EXPERIMENT_KINDS, by_id, by_label, find_project, get
+from xnat_sync.server.records import fields_of, merge
+from xnat_sync.server.xmltree import escape
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import PurePosixPath
+
+    from xnat_sync.server.records import Change
+
+_NOUNS = {"subject": "subjects"}
+
+
+def _kinds(item: sqlite3.Row) -> tuple[str, ...]:
+    return ("subject",) if item["kind"] == "subject" else EXPERIMENT_KINDS
+
+
+def target_project(change: Change, tail: str) -> sqlite3.Row:
+    """The project in a tail ``projects/P2``; anything else is 400, an unknown or hidden one 404."""
+    head, _, name = tail.partition("/")
+    if head != "projects" or not name:
+        raise XnatError(400, f"Illegal file path '{tail}' does not start with 'projects/'.")
+    found = find_project(change.db, name)
+    if found is None or not can(change.db, change.user, found, Right.READ):
+        raise XnatError(404, f"Unable to identify project: {name}")
+    return found
+
+
+def share(change: Change, item: sqlite3.Row, target: sqlite3.Row) -> None:
+    """Makes an object visible in ``target``, under ``label=`` if given. Its experiments are not shared with it."""
+    project, label = target["id"], change.query.get("label")
+    label = escape(label) if label else None
+    _require_share_rights(change, item, project)
+    existing = change.db.execute("SELECT * FROM share WHERE item = ? AND project = ?", (item["pk"], project)).fetchone()
+    if item["project"] == project or (existing is not None and label in {None, existing["label"]}):
+        raise XnatError(409, f"Already assigned to project:{project}")
+    shown = label or item["label"]
+    clash = by_label(change.db, _kinds(item), project, shown) if shown else None
+    if clash is not None and clash["pk"] != item["pk"]:
+        raise XnatError(409, f"Label already in use:{shown}")
+    change.db.execute(
+        "INSERT INTO share(item, project, label) VALUES (?, ?, ?)"
+        " ON CONFLICT(item, project) DO UPDATE SET label = excluded.label",
+        (item["pk"], project, label),
+    )
+    change.record(item["id"], item["xsi_type"], "Shared into project")
+
+
+def _require_share_rights(change: Change, item: sqlite3.Row, project: str) -> None:
+    is_subject = item["kind"] == "subject"
+    noun = "subjects" if is_subject else "experiments"
+    if not can(change.db, change.user, item, Right.READ):
+        message = f"Specified user account has insufficient privileges for {noun} in this project."
+        raise XnatError(403 if is_subject else 404, message)
+    if Right.CREATE not in data_rights(change.db, change.user, project):
+        raise XnatError(
+            403, f"Specified user account has insufficient create privileges for {noun} in the {project} project."
+        )
+
+
+def unshare(change: Change, item: sqlite3.Row, project: str) -> None:
+    """Takes an object out of a project that does not own it; a subject takes its experiments along.
+
+    Refused while an assessor owned by that project hangs on the session.
+    """
+    owned = change.db.execute(
+        "SELECT 1 FROM item WHERE parent = ? AND kind = 'assessor' AND project = ?", (item["pk"], project)
+    ).fetchone()
+    if owned is not None:
+        raise XnatError(403)
+    if Right.DELETE not in data_rights(change.db, change.user, project):
+        raise XnatError(403)
+    change.db.execute("DELETE FROM share WHERE item = ? AND project = ?", (item["pk"], project))
+    if item["kind"] == "subject":
+        change.db.execute(
+            "DELETE FROM share WHERE project = ? AND item IN (SELECT pk FROM item WHERE parent = ?)",
+            (project, item["pk"]),
+        )
+    change.record(item["id"], item["xsi_type"], "Removed from project")
+
+
+def shares(db: sqlite3.Connection, item: sqlite3.Row) -> list[dict[str, str]]:
+    """The projects that an object is in, its own first (``…/S/projects``)."""
+    held = db.execute("SELECT project, label FROM share WHERE item = ? ORDER BY rowid", (item["pk"],))
+    pairs = [(item["project"], item["label"]), *((row["project"], row["label"]) for row in held)]
+    rows = []
+    for project, label in pairs:
+        found = by_id(db, ("project",), project)
+        fields = {} if found is None else fields_of(found)
+        rows.append(
+            {
+                "label": label or "",
+                "ID": project,
+                "Secondary_ID": fields.get("secondary_ID", ""),
+                "Name": fields.get("name", ""),
+            }
+        )
+    return rows
+
+
+def rename(change: Change, item: sqlite3.Row, project: str, label: str) -> None:
+    """Gives an object another label and its folder another name; under a sharing project only the share's label.
+
+    No check of the alphabet (``Rename`` writes past ``preSave``).
+    """
+    new = escape(label)
+    if not can(change.db, change.user, item, Right.EDIT):
+        noun = _NOUNS.get(item["kind"], "experiments")
+        raise XnatError(
+            403, f"Specified user account has insufficient create/edit privileges for {noun} in this project."
+        )
+    if project != item["project"]:
+        change.db.execute("UPDATE share SET label = ? WHERE item = ? AND project = ?", (new, item["pk"], project))
+        return
+    if new == item["label"]:
+        return
+    if by_label(change.db, _kinds(item), project, label) is not None:
+        raise XnatError(409, f"Specified label {new} is already in use.")
+    change.require_justification(item["xsi_type"])
+    old_folder = folder_of(change.db, item)
+    merge(change, item, {}, label=new)
+    change.record(item["id"], item["xsi_type"], "Renamed")
+    if item["kind"] != "assessor":
+        move_folder(change, old_folder, folder_of(change.db, get(change.db, item["pk"])))
+
+
+def move(change: Change, item: sqlite3.Row, target: sqlite3.Row) -> None:
+    """Gives an object to another project (``primary=true``); its experiments stay where they are."""
+    if not can(change.db, change.user, item, Right.DELETE):
+        raise XnatError(403)
+    if Right.CREATE not in data_rights(change.db, change.user, target["id"]):
+        raise XnatError(403)
+    label = escape(change.query.get("label") or "") or item["label"]
+    clash = by_label(change.db, _kinds(item), target["id"], label) if label else None
+    if clash is not None and clash["pk"] != item["pk"]:
+        raise XnatError(409, f"Label already in use:{label}")
+    old_folder = folder_of(change.db, item)
+    change.db.execute("DELETE FROM share WHERE item = ? AND project = ?", (item["pk"], target["id"]))
+    columns: dict[str, object] = {"project": target["id"], "label": label}
+    if item["kind"] == "subject":
+        columns["parent"] = target["pk"]
+    merge(change, item, {}, **columns)
+    change.db.execute(
+        "UPDATE item SET project = ? WHERE parent = ? AND kind IN ('scan', 'reconstruction')",
+        (target["id"], item["pk"]),
+    )
+    change.record(item["id"], item["xsi_type"], "Modified project")
+    move_folder(change, old_folder, _new_folder(get(change.db, item["pk"])))
+
+
+def _new_folder(item: sqlite3.Row) -> PurePosixPath:
+    if item["kind"] == "subject":
+        return subject_folder(item["project"], item["label"] or item["id"])
+    return session_folder(item)

@@ -1,0 +1,437 @@
+"""Handlers for the site: what it is, who uses it, its schemas, its data types, its preferences."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+
+from xnat_sync.server import datatypes, users
+from xnat_sync.server.access import Right, project_rights, role_in
+from xnat_sync.server.authentication import LOGIN_PAGE
+from xnat_sync.server.datatypes import data_type, schema_text
+from xnat_sync.server.errors import XnatError
+from xnat_sync.server.parts import type_noun
+from xnat_sync.server.preferences import AUTHENTICATED, DEFAULTS, PUBLIC
+from xnat_sync.server.render import simple_table, table_response
+from xnat_sync.server.routing import Route, blocking, with_body
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from xnat_sync.server.routing import Call
+
+SCHEMAS: Final = ("xdat", "xnat")
+_REGISTERED: Final = (
+    *(datatypes.PROJECT, datatypes.SUBJECT, "xnat:mrSessionData", "xnat:petSessionData", "xnat:petmrSessionData"),
+    *("xnat:ctSessionData", "xnat:crSessionData", "xnat:qcManualAssessorData"),
+)
+"""Data types with an entry in the element security (init_security_000.sql)."""
+
+
+def front_page(call: Call) -> Response:
+    """A page that says what this is; for anonymous callers with the span that xnatpy looks for."""
+    name = call.user.login
+    who = 'Logged in as: <span style="color:red;">Guest</span>' if call.user.is_guest else f"Logged in as: {name}"
+    return HTMLResponse(
+        "<!DOCTYPE html>\n<html>\n<head><title>XNAT</title></head>\n<body>\n"
+        f'<span id="user_info">{who}</span>\n'
+        "<p>This is the embedded test server of xnat-sync. It speaks XNAT's REST API and has no web pages.</p>\n"
+        "</body>\n</html>\n"
+    )
+
+
+def login_page(call: Call) -> Response:
+    """Where browsers end up."""
+    del call
+    return HTMLResponse(LOGIN_PAGE)
+
+
+def _build_info(call: Call) -> dict[str, str]:
+    version = call.context.version
+    return {
+        "version": version,
+        "buildNumber": "1",
+        "buildDate": "Mon Jan 06 12:00:00 UTC 2025",
+        "timestamp": "1736164800000",
+        "sha": "0000000",
+        "shaFull": "0" * 40,
+        "isDirty": "false",
+        "commit": "0000000",
+        "branch": "embedded",
+        "tag": version,
+        "hostName": "localhost",
+        "displayHostName": "never",
+        "nodeId": "",
+    }
+
+
+def build_info(call: Call) -> Response:
+    """Version and build, all strings (``XnatAppInfo``)."""
+    return JSONResponse(_build_info(call))
+
+
+def build_info_part(call: Call) -> Response:
+    """One of them as raw text."""
+    info = _build_info(call)
+    if call.params["NAME"] not in info:
+        raise XnatError(404)
+    return PlainTextResponse(info[call.params["NAME"]])
+
+
+def _may_read(call: Call, name: str) -> bool:
+    return call.user.admin or name in PUBLIC or (name in AUTHENTICATED and not call.user.is_guest)
+
+
+def site_config(call: Call) -> Response:
+    """All preferences that the caller may read."""
+    shown = {name: value for name, value in call.context.preferences.all().items() if _may_read(call, name)}
+    return JSONResponse({name: _typed(value) for name, value in shown.items()})
+
+
+def site_preference(call: Call) -> Response:
+    """One preference as it is: 403 when not for the caller, 404 when unknown."""
+    name = call.params["NAME"]
+    if name not in call.context.preferences.all():
+        raise XnatError(404)
+    if not _may_read(call, name):
+        raise XnatError(403)
+    return Response(str(call.context.preferences.get(name)), media_type="application/json")
+
+
+def site_preferences(call: Call) -> Response:
+    """Several, separated by commas."""
+    known = call.context.preferences.all()
+    names = [name for name in call.params["NAMES"].split(",") if name in known and _may_read(call, name)]
+    return JSONResponse({name: _typed(known[name]) for name in names})
+
+
+def _typed(value: str) -> str | bool:
+    return {"true": True, "false": False}.get(value, value)
+
+
+def put_site_preference(call: Call, body: bytes) -> Response:
+    """Administrators change a preference: the body is the value, bare or as JSON."""
+    _require_admin(call)
+    name = call.params["NAME"]
+    if name not in DEFAULTS:
+        raise XnatError(404)
+    call.context.preferences.set(name, _plain(body.decode("utf-8", "replace")))
+    return Response(b"")
+
+
+def post_site_config(call: Call, body: bytes) -> Response:
+    """Administrators change several preferences by a JSON object."""
+    _require_admin(call)
+    try:
+        values = json.loads(body)
+    except ValueError:
+        raise XnatError(400) from None
+    if not isinstance(values, dict):
+        raise XnatError(400)
+    for name, value in values.items():
+        call.context.preferences.set(str(name), _plain(json.dumps(value)))
+    return Response(b"")
+
+
+def _plain(text: str) -> str:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text.strip()
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _require_admin(call: Call) -> None:
+    if not call.user.admin:
+        raise XnatError(403)
+
+
+def list_schemas(call: Call) -> Response:
+    """The names of the schemas; every one can be fetched."""
+    del call
+    return JSONResponse(list(SCHEMAS))
+
+
+def get_schema(call: Call) -> Response:
+    """A schema as XSD."""
+    name = call.params["NAME"].removesuffix(".xsd")
+    if call.params.get("SPACE", name) != name or name not in SCHEMAS:
+        raise XnatError(404)
+    return Response(schema_text(name), media_type="application/xml;charset=UTF-8")
+
+
+def list_elements(call: Call) -> Response:
+    """The registered data types, one row each; every row costs xnatpy a request (``SearchElementListResource``)."""
+    with call.context.store.read() as db:
+        rows = [
+            {
+                "ELEMENT_NAME": name,
+                "SINGULAR": type_noun(name),
+                "PLURAL": f"{type_noun(name)}s",
+                "SECURED": "true",
+                "COUNT": str(_count(db, name)),
+            }
+            for name in _registered(db)
+        ]
+    return table_response(call, simple_table(("ELEMENT_NAME", "SINGULAR", "PLURAL", "SECURED", "COUNT"), rows))
+
+
+def _registered(db: sqlite3.Connection) -> list[str]:
+    """What every site has, and what this one holds."""
+    held = db.execute("SELECT DISTINCT xsi_type FROM item WHERE kind IN ('experiment', 'assessor')")
+    return [*_REGISTERED, *sorted({row["xsi_type"] for row in held} - set(_REGISTERED))]
+
+
+def _count(db: sqlite3.Connection, name: str) -> int:
+    return int(db.execute("SELECT count(*) FROM item WHERE xsi_type = ?", (name,)).fetchone()[0])
+
+
+def list_element_fields(call: Call) -> Response:
+    """The fields of a data type that a search may use (``SearchFieldListResource``; the set is inferred)."""
+    name = call.params["TYPE"]
+    if not datatypes.is_type(name):
+        raise XnatError(404)
+    kind = data_type(datatypes.type_name(name))
+    rows = [
+        {
+            "FIELD_ID": found.path.replace("/", "_").upper(),
+            "HEADER": found.path.rpartition("/")[2],
+            "SUMMARY": f"{kind.name}/{found.path}",
+            "TYPE": found.kind.value,
+            "REQUIRES_VALUE": "false",
+            "DESC": "",
+            "ELEMENT_NAME": kind.name,
+            "SRC": "0",
+        }
+        for found in kind.fields.values()
+    ]
+    return table_response(call, simple_table(_FIELD_KEYS, rows))
+
+
+_FIELD_KEYS: Final = ("FIELD_ID", "HEADER", "SUMMARY", "TYPE", "REQUIRES_VALUE", "DESC", "ELEMENT_NAME", "SRC")
+
+
+def user_name(call: Call) -> Response:
+    """The login as text."""
+    return PlainTextResponse(call.user.login)
+
+
+def list_user_names(call: Call) -> Response:
+    """All logins."""
+    _require_user_list(call)
+    with call.context.store.read() as db:
+        names = [row["login"] for row in db.execute("SELECT login FROM user ORDER BY id")]
+    return JSONResponse(names)
+
+
+def list_profiles(call: Call) -> Response:
+    """All accounts."""
+    _require_user_list(call)
+    with call.context.store.read() as db:
+        rows = db.execute("SELECT * FROM user ORDER BY id").fetchall()
+    return JSONResponse([_profile(row) for row in rows])
+
+
+def get_profile(call: Call) -> Response:
+    """One account: one's own, or anyone's for an administrator; 404 when there is none."""
+    name = call.params["LOGIN"]
+    if name != call.user.login and not call.user.admin:
+        raise XnatError(403)
+    with call.context.store.read() as db:
+        row = db.execute("SELECT * FROM user WHERE login = ?", (name,)).fetchone()
+    if row is None:
+        raise XnatError(404)
+    return JSONResponse(_profile(row))
+
+
+def post_user(call: Call, body: bytes) -> Response:
+    """Administrators create an account from a JSON object with ``username`` and ``password`` (``UsersApi``)."""
+    _require_admin(call)
+    try:
+        data = json.loads(body)
+        name, password = str(data["username"]), str(data["password"])
+    except (ValueError, KeyError, TypeError):
+        raise XnatError(400) from None
+    with call.context.store.write() as db:
+        if db.execute("SELECT 1 FROM user WHERE login = ?", (name,)).fetchone() is not None:
+            raise XnatError(409)
+        users.add_user(db, name, password, admin=bool(data.get("admin", False)))
+        for key, column in (("firstName", "firstname"), ("lastName", "lastname"), ("email", "email")):
+            if data.get(key):
+                db.execute(f"UPDATE user SET {column} = ? WHERE login = ?", (str(data[key]), name))  # noqa: S608 - names from the line above
+        row = db.execute("SELECT * FROM user WHERE login = ?", (name,)).fetchone()
+    return JSONResponse(_profile(row), status_code=201)
+
+
+def _profile(row: sqlite3.Row) -> dict[str, object]:
+    return {
+        "username": row["login"],
+        "id": row["id"],
+        "firstName": row["firstname"],
+        "lastName": row["lastname"],
+        "email": row["email"],
+        "enabled": bool(row["enabled"]),
+        "admin": bool(row["admin"]),
+        "verified": True,
+        "secured": True,
+    }
+
+
+def _require_user_list(call: Call) -> None:
+    closed = call.context.preferences.is_on("restrictUserListAccessToAdmins")
+    if call.user.is_guest or (closed and not call.user.admin):
+        raise XnatError(403)
+
+
+def list_users(call: Call) -> Response:
+    """The table of accounts; 403 when restricted to administrators (``UserListResource``)."""
+    _require_user_list(call)
+    with call.context.store.read() as db:
+        rows = db.execute("SELECT id AS xdat_user_id, login, firstname, lastname, email FROM user ORDER BY id")
+        found = [{key: str(row[key]) for key in _USER_KEYS} for row in rows.fetchall()]
+    return table_response(call, simple_table(_USER_KEYS, found))
+
+
+_USER_KEYS: Final = ("xdat_user_id", "login", "firstname", "lastname", "email")
+_GROUPS: Final = {
+    "owner": "owner",
+    "owners": "owner",
+    "member": "member",
+    "members": "member",
+    "collaborator": "collaborator",
+    "collaborators": "collaborator",
+}
+
+
+def put_project_user(call: Call) -> Response:
+    """Puts a user into one of the project's groups (``ProjectMemberResource``); owners and administrators may."""
+    project, login = _member_change(call)
+    group = call.params["GROUP"].removeprefix(f"{project}_").lower()
+    if group not in _GROUPS:
+        raise XnatError(404)
+    with call.context.store.write() as db:
+        if db.execute("SELECT 1 FROM user WHERE login = ?", (login,)).fetchone() is None:
+            raise XnatError(404)
+        db.execute(
+            "INSERT INTO membership(project, login, role) VALUES (?, ?, ?)"
+            " ON CONFLICT(project, login) DO UPDATE SET role = excluded.role",
+            (project, login, _GROUPS[group]),
+        )
+    return list_members(call)
+
+
+def delete_project_user(call: Call) -> Response:
+    """Takes a user out of the project."""
+    project, login = _member_change(call)
+    with call.context.store.write() as db:
+        db.execute("DELETE FROM membership WHERE project = ? AND login = ?", (project, login))
+    return list_members(call)
+
+
+def _member_change(call: Call) -> tuple[str, str]:
+    project = call.params["P"]
+    with call.context.store.read() as db:
+        rights = project_rights(db, call.user, project)
+        known = db.execute("SELECT 1 FROM item WHERE kind = 'project' AND id = ?", (project,)).fetchone()
+    if known is None:
+        raise XnatError(404)
+    if Right.EDIT not in rights:
+        raise XnatError(403)
+    return project, call.params["LOGIN"]
+
+
+def list_members(call: Call) -> Response:
+    """The members of a project, as after a change."""
+    with call.context.store.read() as db:
+        rows = db.execute(
+            "SELECT project || '_' || role AS GROUP_ID, role AS displayname, login, firstname, lastname, email"
+            " FROM membership JOIN user USING (login) WHERE project = ? ORDER BY login",
+            (call.params["P"],),
+        ).fetchall()
+    keys = ("GROUP_ID", "displayname", "login", "firstname", "lastname", "email")
+    return table_response(call, simple_table(keys, [dict(row) for row in rows]))
+
+
+def project_roles(call: Call) -> Response:
+    """``[{"ID", "name", "role"}]`` for xnatpy's ``access_level`` (``DataAccessApi.getProjectRoles``)."""
+    found = []
+    with call.context.store.read() as db:
+        for row in db.execute("SELECT id, fields FROM item WHERE kind = 'project' ORDER BY id").fetchall():
+            rights = project_rights(db, call.user, row["id"])
+            if Right.READ not in rights:
+                continue
+            role = role_in(db, call.user, row["id"]) or ("owner" if call.user.admin else "public")
+            found.append({"ID": row["id"], "name": json.loads(row["fields"]).get("name", ""), "role": role})
+    return JSONResponse(found)
+
+
+def no_plugins(call: Call) -> Response:
+    """This server has none."""
+    del call
+    return JSONResponse({})
+
+
+def no_plugin(call: Call) -> Response:
+    """Nor that one."""
+    raise XnatError(404)
+
+
+def sessions_of_user(call: Call) -> Response:
+    """``{"NAME": number}`` of live sessions."""
+    login = _self_or_admin(call)
+    return JSONResponse({login: len(call.context.sessions.of(login))})
+
+
+def active_sessions(call: Call) -> Response:
+    """The ids of a user's sessions."""
+    return JSONResponse(call.context.sessions.of(_self_or_admin(call)))
+
+
+def kill_sessions(call: Call) -> Response:
+    """Ends them and says which they were."""
+    return JSONResponse(call.context.sessions.revoke_user(_self_or_admin(call)))
+
+
+def _self_or_admin(call: Call) -> str:
+    login = call.params["LOGIN"]
+    if login != call.user.login and not call.user.admin:
+        raise XnatError(403)
+    return login
+
+
+ROUTES = [
+    Route("GET", "/", blocking(front_page), "page of its own; the user_info span is XNAT's"),
+    Route("GET", "/app/template/Login.vm", blocking(login_page), "Login.vm marker; TestUserAccess"),
+    Route("GET", "/xapi/siteConfig/buildInfo", blocking(build_info), "XnatAppInfo"),
+    Route("GET", "/xapi/siteConfig/buildInfo/{NAME}", blocking(build_info_part), "SiteConfigApi"),
+    Route("GET", "/xapi/siteConfig", blocking(site_config), "SiteConfigApi"),
+    Route("POST", "/xapi/siteConfig", with_body(post_site_config), "SiteConfigApi"),
+    Route("GET", "/xapi/siteConfig/values/{NAMES}", blocking(site_preferences), "SiteConfigApi"),
+    Route("GET", "/xapi/siteConfig/{NAME}", blocking(site_preference), "SiteConfigApi"),
+    Route("POST", "/xapi/siteConfig/{NAME}", with_body(put_site_preference), "SiteConfigApi"),
+    Route("PUT", "/xapi/siteConfig/{NAME}", with_body(put_site_preference), "SiteConfigApi (PUT inferred)"),
+    Route("GET", "/xapi/schemas", blocking(list_schemas), "SchemaApi"),
+    Route("GET", "/xapi/schemas/{NAME}", blocking(get_schema), "SchemaApi"),
+    Route("GET", "/xapi/schemas/{SPACE}/{NAME}", blocking(get_schema), "SchemaApi"),
+    Route("GET", "/schemas/{NAME}", blocking(get_schema), "SchemaOnlyApi; TestSchemasOnlyApi"),
+    Route("GET", "/schemas/{SPACE}/{NAME}", blocking(get_schema), "SchemaOnlyApi; TestSchemasOnlyApi"),
+    Route("GET", "/search/elements", blocking(list_elements), "SearchElementListResource", archive=False),
+    Route("GET", "/search/elements/{TYPE}", blocking(list_element_fields), "inferred columns", archive=False),
+    Route("GET", "/xapi/users/username", blocking(user_name), "UsersApi.getUsername"),
+    Route("GET", "/xapi/users", blocking(list_user_names), "UsersApi"),
+    Route("POST", "/xapi/users", with_body(post_user), "UsersApi"),
+    Route("GET", "/xapi/users/profiles", blocking(list_profiles), "UsersApi"),
+    Route("GET", "/xapi/users/{LOGIN}", blocking(get_profile), "UsersApi"),
+    Route("GET", "/xapi/users/{LOGIN}/profile", blocking(get_profile), "UsersApi"),
+    Route("GET", "/xapi/users/active/{LOGIN}", blocking(active_sessions), "UsersApi"),
+    Route("DELETE", "/xapi/users/active/{LOGIN}", blocking(kill_sessions), "UsersApi"),
+    Route("GET", "/user/{LOGIN}/sessions", blocking(sessions_of_user), "UserSessionId", archive=False),
+    Route("GET", "/users", blocking(list_users), "UserListResource", archive=False),
+    Route("PUT", "/projects/{P}/users/{GROUP}/{LOGIN}", blocking(put_project_user), "ProjectMemberResource"),
+    Route("DELETE", "/projects/{P}/users/{GROUP}/{LOGIN}", blocking(delete_project_user), "ProjectMemberResource"),
+    Route("GET", "/xapi/access/projects", blocking(project_roles), "DataAccessApi.getProjectRoles"),
+    Route("GET", "/xapi/plugins", blocking(no_plugins), "XnatPluginApi"),
+    Route("GET", "/xapi/plugins/{NAME}", blocking(no_plugin), "XnatPluginApi"),
+]

@@ -1,0 +1,192 @@
+"""Texts that become values: validation as ``XFTValidator`` does it, one normal form per kind, and how each is shown."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Final
+
+from xnat_sync.server.datatypes import Kind
+from xnat_sync.server.errors import XnatError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from xnat_sync.server.datatypes import Field
+
+_SCRIPT = re.compile(r"<[^>]*script", re.IGNORECASE)
+_DATES: Final = (
+    (re.compile(r"(\d{1,4})-(\d{1,4})-(\d{1,4})"), (0, 1, 2)),
+    (re.compile(r"(\d{1,4})/(\d{1,4})/(\d{1,4})"), (2, 0, 1)),
+    (re.compile(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})"), (2, 0, 1)),
+    (re.compile(r"(\d{4})(\d{2})(\d{2})"), (0, 1, 2)),
+)
+_TIME = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})(\.\d+)?")
+_DATETIME = re.compile(r"(\d{4}-\d{2}-\d{2})[T ](\d{1,2}:\d{1,2}:\d{1,2})(\.\d+)?")
+_TRUE = frozenset({"true", "1"})
+_FALSE = frozenset({"false", "0"})
+
+
+class InvalidValueError(ValueError):
+    """The text is not a value of the field; the message is the end of XNAT's validation line."""
+
+
+def is_null(text: str) -> bool:
+    """Whether the text is the literal that clears a value (``DBAction.ValueParser``)."""
+    return text.upper() == "NULL"
+
+
+def normalize(field: Field, text: str) -> str | None:
+    """The stored form of ``text``, ``None`` for a cleared value; raises :class:`InvalidValueError`.
+
+    An empty text is an empty string for text and nothing for numbers; for dates and times XNAT fails in SQL (500).
+    """
+    if field.choices:
+        return _choice(field, text)
+    if is_null(text):
+        return None
+    if field.kind is Kind.TEXT:
+        return _text(field, text)
+    if not text.strip():
+        if field.kind in {Kind.DATE, Kind.TIME, Kind.DATETIME}:
+            raise XnatError(500)  # inferred: '' is no date in SQL
+        return None
+    return _PARSERS[field.kind](field, text.strip())
+
+
+def _choice(field: Field, text: str) -> str:
+    for choice in field.choices:
+        if choice.lower() == text.strip().lower():
+            return choice
+    message = f"'{text}' Must Match Pre-Defined Values...({','.join(field.choices)})"
+    raise InvalidValueError(message)
+
+
+def _text(field: Field, text: str) -> str:
+    if _SCRIPT.search(text):
+        raise XnatError(400)  # InvalidValueException carries no message to the client
+    if len(text) > field.max_length:
+        message = f"Must Be Less Than {field.max_length} Characters : Current Length ({len(text)})"
+        raise InvalidValueError(message)
+    return text
+
+
+def _integer(field: Field, text: str) -> str:
+    if not re.fullmatch(r"[+-]?\d+", text):
+        message = f"'{text}' Must Be A Valid Integer"
+        raise InvalidValueError(message)
+    number = int(text)
+    if field.low is not None and number < field.low:
+        message = f"'{text}' Must Be Greater Than Or Equal To {field.low}"
+        raise InvalidValueError(message)
+    if field.high is not None and number > field.high:
+        message = f"'{text}' Must Be Less Than Or Equal To {field.high}"
+        raise InvalidValueError(message)
+    return str(number)
+
+
+def _float(_field: Field, text: str) -> str:
+    try:
+        return java_double(float(text))
+    except ValueError:
+        message = f"'{text}' Must Be A Valid Float"
+        raise InvalidValueError(message) from None
+
+
+def java_double(number: float) -> str:
+    """A number as Java prints it: ``12.0``, ``1.0E7``, ``NaN``."""
+    if math.isnan(number):
+        return "NaN"
+    if math.isinf(number):
+        return "Infinity" if number > 0 else "-Infinity"
+    if number == 0 or 1e-3 <= abs(number) < 1e7:
+        plain = repr(number)
+        return plain if "e" not in plain else f"{number:.17f}".rstrip("0")
+    mantissa, _, exponent = f"{number!r}".partition("e") if "e" in repr(number) else _scientific(number)
+    return f"{mantissa if '.' in mantissa else mantissa + '.0'}E{int(exponent)}"
+
+
+def _scientific(number: float) -> tuple[str, str, str]:
+    digits = len(repr(abs(number)).replace(".", "").strip("0"))
+    mantissa, _, exponent = f"{number:.{max(digits - 1, 1)}e}".partition("e")
+    return mantissa.rstrip("0") if not mantissa.endswith(".0") else mantissa, "e", exponent
+
+
+def _boolean(_field: Field, text: str) -> str:
+    if text.lower() in _TRUE:
+        return "1"
+    if text.lower() in _FALSE:
+        return "0"
+    message = f"'{text}' Must Be A Valid Boolean"
+    raise InvalidValueError(message)
+
+
+def _date(_field: Field, text: str) -> str:
+    for pattern, order in _DATES:
+        match = pattern.match(text)
+        if match is not None:
+            year, month, day = (int(match[position + 1]) for position in order)
+            return _lenient_date(text, year, month, day)
+    raise InvalidValueError(_not_a_date(text))
+
+
+def _not_a_date(text: str) -> str:
+    return f"'{text}' Must Be A Valid Date"
+
+
+def _lenient_date(text: str, year: int, month: int, day: int) -> str:
+    """Months and days beyond their range roll over, as in Java's lenient calendar (``DateUtils``)."""
+    try:
+        first = date(year + (month - 1) // 12, (month - 1) % 12 + 1, 1)
+        return (first + timedelta(days=day - 1)).isoformat()
+    except (ValueError, OverflowError):
+        raise InvalidValueError(_not_a_date(text)) from None
+
+
+def _time(_field: Field, text: str) -> str:
+    match = _TIME.match(text)
+    if match is None:
+        message = f"'{text}' Must Be A Valid Time"
+        raise InvalidValueError(message)
+    seconds = int(match[1]) * 3600 + int(match[2]) * 60 + int(match[3])
+    return f"{seconds // 3600 % 24:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def _datetime(_field: Field, text: str) -> str:
+    match = _DATETIME.match(text)
+    if match is None:
+        message = f"'{text}' Must Be A Valid DateTime"
+        raise InvalidValueError(message)
+    return f"{match[1]} {match[2]}{match[3] or '.0'}"
+
+
+_PARSERS: dict[Kind, Callable[[Field, str], str]] = {
+    Kind.INTEGER: _integer,
+    Kind.FLOAT: _float,
+    Kind.BOOLEAN: _boolean,
+    Kind.DATE: _date,
+    Kind.TIME: _time,
+    Kind.DATETIME: _datetime,
+}
+
+
+def as_json(kind: Kind, text: str) -> str | int | float:
+    """A value in an item document: numbers are numbers, booleans and NaN are strings (``ItemJSONBuilder``)."""
+    if kind is Kind.INTEGER:
+        return int(text)
+    if kind is Kind.FLOAT:
+        number = float(text)
+        if not math.isfinite(number):
+            return text
+        return int(number) if number.is_integer() and abs(number) < 1e15 else number
+    if kind is Kind.BOOLEAN:
+        return "true" if text == "1" else "false"
+    return text
+
+
+def as_cell(kind: Kind, text: str, *, milliseconds: bool) -> str:
+    """A value in a listing: always text; times have milliseconds in JSON only (XNAT-7784)."""
+    if kind is Kind.TIME and milliseconds and text:
+        return f"{text}.000"
+    return text
