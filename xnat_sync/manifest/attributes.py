@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from xnat_sync.core.datatypes import (
     CUSTOM_PREFIX,
     Attribute,
+    Kind,
     attribute_of,
     attributes_of,
     known_types,
@@ -69,9 +70,25 @@ def _take(ref: Ref, attribute: Attribute, node: Node, values: Values, problems: 
     text = node.text or ""
     wrong = value_error(attribute, text)
     if wrong:
-        problems.add("XS113", f"{attribute.name}: {shown(text)} {wrong}", node.origin(), ref=ref)
+        summary = f"{attribute.name}: {shown(text)} {wrong}"
+        problems.add("XS113", summary, node.origin(), hint=_remedy(attribute, text), ref=ref)
         return
     values[attribute.name] = (str(text), node.key_origin())
+
+
+def _remedy(attribute: Attribute, text: str) -> str:
+    match attribute.kind:
+        case Kind.CHOICE:
+            return did_you_mean(text, attribute.choices) or f"write {attribute.choices[0]} or another of them"
+        case Kind.INTEGER | Kind.NUMBER:
+            bounds = f" from {attribute.low:g} to {attribute.high:g}" if attribute.low is not None else ""
+            return f"write a {'whole ' if attribute.kind is Kind.INTEGER else ''}number{bounds}"
+        case Kind.DATE:
+            return "write year, month and day: 2024-03-01"
+        case Kind.TIME:
+            return "write hours, minutes and seconds: 09:30:00"
+        case Kind.TEXT:
+            return "write another text, or null to clear it"
 
 
 def _types_with(level: Level, name: str) -> list[str]:

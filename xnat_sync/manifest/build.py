@@ -11,6 +11,7 @@ from xnat_sync.core.state import ObjectSpec
 from xnat_sync.manifest.attributes import read_attributes
 from xnat_sync.manifest.defaults import merged, written_out
 from xnat_sync.manifest.document import FromEnvironment, shown
+from xnat_sync.manifest.environment import uses_environment
 from xnat_sync.manifest.names import label_breach
 from xnat_sync.manifest.resources import ResourceReader, Scope, is_absent
 from xnat_sync.manifest.schema import did_you_mean
@@ -105,7 +106,7 @@ class _Builder:
     def _gone(self, ref: Ref, node: Node) -> bool:
         """Judge the label; true if the object must not exist."""
         breach = label_breach(ref.level, ref.label)
-        if breach:
+        if breach and not uses_environment(ref.label):
             self._study.tell(breach, node.key_origin(), ref)
         if is_absent(node, self._study):
             self._study.want_absent(ref, node)

@@ -17,6 +17,11 @@ _USE = re.compile(r"\$\{env:(?P<name>[^}:]*)(?P<default>:-[^}]*)?(?P<rest>[^}]*)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+def uses_environment(text: str) -> bool:
+    """Whether a text as written takes something from the environment."""
+    return _MARK in text
+
+
 def fill_in(document: Document, environ: Mapping[str, str], problems: Problems) -> None:
     """Replace every use of the environment below, in place; values from it are `FromEnvironment`.
 
@@ -34,10 +39,10 @@ def fill_in(document: Document, environ: Mapping[str, str], problems: Problems) 
             if isinstance(child.key, str):
                 if child.key.startswith("x-") and node.parent is None:
                     continue
-                if _MARK in child.key:
+                if uses_environment(child.key):
                     problems.add("XS031", "a label is taken from the environment", child.key_origin())
             if isinstance(child.value, str):
-                if _MARK in child.value:
+                if uses_environment(child.value):
                     _replace(node, child, environ, problems)
             elif child.value is not None:
                 pending.append(child)

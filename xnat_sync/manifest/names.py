@@ -11,6 +11,8 @@ from xnat_sync.manifest.document import shown
 LONGEST_LABEL = 255
 LONGEST_NAME = 255
 
+_OTHER = "choose another label"
+
 # `XftStringUtils.isValidId`; XNAT applies it to some labels only and fails later on the others.
 _LABEL = re.compile(r"[A-Za-z0-9_-]+")
 _RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
@@ -29,9 +31,11 @@ def label_breach(level: Level, label: str) -> Breach | None:
     if len(label) > LONGEST_LABEL:
         return Breach(rule="XS101", summary=f"the {level.noun} label {shown(label)} is {len(label)} characters long")
     if label.upper() == "NULL":
-        return Breach(rule="XS101", summary=f"the {level.noun} label {label} is XNAT's word for clearing a value")
+        summary = f"the {level.noun} label {label} is XNAT's word for clearing a value"
+        return Breach(rule="XS101", summary=summary, hint=_OTHER)
     if level is Level.SCAN and label == "ALL":
-        return Breach(rule="XS101", summary="the scan label ALL is XNAT's word for all scans (`XNATTemplate`)")
+        # `XNATTemplate` takes it as a list of IDs.
+        return Breach(rule="XS101", summary="the scan ID ALL is XNAT's word for all scans", hint=_OTHER)
     return None
 
 
@@ -44,7 +48,8 @@ def resource_breach(label: str) -> Breach | None:
     if label.upper() == "DICOM":
         return Breach(rule="XS103", summary=f"the resource {label} would hold DICOM that XNAT never anonymises")
     if label.upper() == "NULL":
-        return Breach(rule="XS102", summary=f"the resource label {label} is XNAT's word for clearing a value")
+        summary = f"the resource label {label} is XNAT's word for clearing a value"
+        return Breach(rule="XS102", summary=summary, hint=_OTHER)
     if not _RESOURCE.fullmatch(label) or len(label) > LONGEST_LABEL:
         return Breach(rule="XS102", summary=f"{shown(label)} cannot be the label of a resource")
     return None

@@ -66,13 +66,13 @@ class ResourceReader:
         labels: dict[str, str | None] = {
             name: _plain(body[name].text) for name in ("format", "content") if name in body
         }
-        taken: dict[str, str] = {}
+        taken: dict[str, FoundFile] = {}
         for request in read_requests(files, self._problems):
             self._request(ref, request, scope, labels, taken)
         self._check_folders(ref, taken)
 
     def _request(
-        self, ref: Ref, request: FileRequest, scope: Scope, labels: dict[str, str | None], taken: dict[str, str]
+        self, ref: Ref, request: FileRequest, scope: Scope, labels: dict[str, str | None], taken: dict[str, FoundFile]
     ) -> None:
         if request.pattern is None:
             absent = ref.child(Level.FILE, request.name or "")
@@ -82,13 +82,14 @@ class ResourceReader:
         for found in self._find(ref, request, request.pattern, scope):
             name = self._target(found, request)
             target = ref.child(Level.FILE, name)
-            if taken.get(name) == found.path or not self._fits(target, request):
+            if taken.get(name) == found or not self._fits(target, request):
                 continue
             if name in taken:
-                summary = f"two files would be {shown(name)} in the resource {ref.label}: {shown(found.name)} is one"
+                both = f"{shown(taken[name].name)} and {shown(found.name)}"
+                summary = f"{both} would both be {shown(name)} in the resource {ref.label}"
                 self._problems.add("XS208", summary, request.node.origin(), ref=ref)
                 continue
-            taken[name] = found.path
+            taken[name] = found
             self._check_size(target, found, request)
             self._study.spell(target, request.node)
             self._study.files[target] = FileSpec(
@@ -128,7 +129,8 @@ class ResourceReader:
         head = request.relative_to.removeprefix("./")
         if head not in ("", ".") and not found.name.startswith(head + "/"):
             summary = f"{shown(found.name)} does not lie below relative_to, {shown(head)}"
-            self._problems.add("XS215", summary, request.node.origin())
+            hint = "check relative_to; it is relative to root too"
+            self._problems.add("XS215", summary, request.node.origin(), hint=hint)
         below = found.name if head in ("", ".") else found.name.removeprefix(head + "/")
         return request.folder + below
 
@@ -143,7 +145,7 @@ class ResourceReader:
             summary = f"{shown(found.name)} is {found.size:,} bytes long; the manifest says {request.size:,}"
             self._problems.add("XS212", summary, request.node.origin(), ref=target)
 
-    def _check_folders(self, ref: Ref, taken: dict[str, str]) -> None:
+    def _check_folders(self, ref: Ref, taken: dict[str, FoundFile]) -> None:
         """A path that is a file cannot be a folder too."""
         for name in taken:
             head = name

@@ -83,7 +83,11 @@ def _tell_syntax(error: yaml.MarkedYAMLError, document: Document, problems: Prob
         return
     reason = (error.problem or "it cannot be read").replace("did not find", "missing").replace("'", '"')
     place = document.origin(pack(line, column))
-    problems.add("XS001", f"this is not YAML: {reason}", place, hint=_syntax_hint(reason, written, column))
+    hint = _syntax_hint(reason, written, column)
+    if error.context and "flow" in error.context and error.context_mark:
+        opening = error.context_mark
+        hint = f"the bracket that is opened in line {opening.line + 1}, column {opening.column + 1} is not closed"
+    problems.add("XS001", f"this is not YAML: {reason}", place, hint=hint)
 
 
 def _syntax_hint(reason: str, written: str, column: int) -> str:
