@@ -134,6 +134,8 @@ def delete_name(name: str, others: Iterable[str]) -> str | None:
     rest = [other for other in others if other != name]
     if fits_url(name) and not any(other.startswith(name) for other in rest):
         return write_name(name)
+    if re.search(r"[\x00-\x1f\x7f\x85\u2028\u2029]", name):
+        return None  # Java's dot is no end of line.
     pattern = re.sub(r"[^A-Za-z0-9_/~-]+", lambda found: _any(found.group()), name)
     # Java may match the whole path or search in it: safe only where both find just this file.
     clash = any(re.search(pattern + "$", other) for other in rest)
