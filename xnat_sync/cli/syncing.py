@@ -61,6 +61,8 @@ def _plan(command: options.MakePlan, invocation: options.Invocation, console: Co
 
 def _apply(command: options.Apply, invocation: options.Invocation, console: Console) -> int:
     """Carry out a plan: a stored one if the server has not moved, or one made now."""
+    if not command.yes and not console.stdin.isatty():
+        raise UsageError("nobody can be asked here (standard input is no terminal): say --yes to apply")
     reason = command.reason or git_reason(command.manifests[0], version=__version__)
     run = replace(_run_options(command.connection, console), reason=reason, allow_delete=command.allow_delete)
     saved = read_plan(command.saved) if command.saved else None
@@ -115,15 +117,12 @@ def _where(plan: Plan, connect: GatewayFactory) -> str:
 
 
 def _confirm(console: Console) -> None:
-    """Ask on a terminal; refuse to guess where there is none.
+    """Ask the person at the terminal.
 
     Raises:
-        UsageError: there is no terminal to ask on.
         Unconfirmed: the answer was not yes.
 
     """
-    if not console.stdin.isatty():
-        raise UsageError("nobody can be asked here (standard input is no terminal): say --yes to apply")
     console.err.write("Apply these changes? Only 'yes' will do: ")
     console.err.flush()
     if console.stdin.readline().strip() != "yes":
