@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING
 
 from xnat_sync.server.authroutes import ROUTES as AUTH
+from xnat_sync.server.fileroutes import ROUTES as FILES
 from xnat_sync.server.listroutes import ROUTES as LISTS
 from xnat_sync.server.objectroutes import ROUTES as OBJECTS
 from xnat_sync.server.projectroutes import ROUTES as PROJECTS
@@ -17,8 +17,4 @@ if TYPE_CHECKING:
 
 def all_routes() -> tuple[Route, ...]:
     """Every route of the server, each with its source."""
-    file_routes: list[Route] = []
-    if importlib.util.find_spec("xnat_sync.server.fileroutes") is not None:
-        module = importlib.import_module("xnat_sync.server.fileroutes")
-        file_routes = module.ROUTES
-    return (*AUTH, *PROJECTS, *OBJECTS, *LISTS, *SITE, *file_routes)
+    return (*AUTH, *PROJECTS, *OBJECTS, *LISTS, *SITE, *FILES)
