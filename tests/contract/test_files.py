@@ -205,7 +205,7 @@ def test_resources_are_listed_with_empty_ones(study: Study) -> None:
 
 def test_exactly_one_file_is_deleted(study: Study) -> None:
     study.grow()
-    names = ["a.nii", "a.nii.gz", "a.nii/x", "aXnii", "b", "b c", "d#.txt", "d[.txt"]
+    names = ["a.nii", "a.nii.gz", "a.niix/x", "aXniiX", "b", "b c", "d#.txt", "d[.txt"]
     for target in names:
         others = [name for name in names if name != target]
         study.upload(*(study.local(study.resource(), name, b"x") for name in names), overwrite=True)

@@ -68,7 +68,7 @@ IMAGE_SCAN = "xnat:imageScanData"
 _PROJECT = (
     *_attributes(Kind.TEXT, "name", "secondary_id=secondary_ID", "keywords"),
     *_attributes(Kind.TEXT, "description", longest=10000),
-    *_attributes(Kind.TEXT, "pi_firstname=PI/firstname", "pi_lastname=PI/lastname"),
+    *_attributes(Kind.TEXT, "pi_firstname=PI/firstname", "pi_lastname=PI/lastname", longest=25),
     Attribute(name="accessibility", path="accessibility", kind=Kind.CHOICE, choices=("private", "protected", "public")),
 )
 _SUBJECT_ATTRIBUTES = (
@@ -152,13 +152,13 @@ _SCAN = (
 )
 
 
-def _parameters(kind: Kind, *pairs: str) -> tuple[Attribute, ...]:
-    return _attributes(kind, *pairs, below="parameters/")
+def _parameters(kind: Kind, *pairs: str, longest: int = 255) -> tuple[Attribute, ...]:
+    return _attributes(kind, *pairs, below="parameters/", longest=longest)
 
 
 _GRID = (
     *_parameters(Kind.NUMBER, "voxel_res_x=voxelRes/x", "voxel_res_y=voxelRes/y", "voxel_res_z=voxelRes/z"),
-    *_parameters(Kind.TEXT, "voxel_res_units=voxelRes/units", "orientation", "subject_position=subjectPosition"),
+    *_parameters(Kind.TEXT, "voxel_res_units=voxelRes/units", "subject_position=subjectPosition"),
     # Whole numbers in xnat.xsd: XNAT itself fills them with pixels, not millimetres.
     *_parameters(Kind.INTEGER, "fov_x=fov/x", "fov_y=fov/y"),
     *_parameters(Kind.TEXT, "image_type=imageType"),
@@ -166,6 +166,7 @@ _GRID = (
 _MR_SCAN = (
     *_MAGNET,
     *_GRID,
+    *_parameters(Kind.TEXT, "orientation", longest=5),
     *_parameters(Kind.INTEGER, "matrix_x=matrix/x", "matrix_y=matrix/y", "partitions", "dti_acq_count=dtiAcqCount"),
     # Milliseconds and degrees: what XNAT takes from DICOM.
     *_parameters(Kind.NUMBER, "tr", "te", "ti", "flip", "delta_te=deltaTE"),
@@ -211,9 +212,11 @@ _PET_SCAN = (
 )
 _CT_SCAN = (
     *_GRID,
+    *_parameters(Kind.TEXT, "orientation"),
     *_parameters(
         Kind.NUMBER,
         "kvp",
+        "exposure_time=exposureTime",
         "gantry_tilt=gantryTilt",
         "table_height=tableHeight",
         "xray_tube_current=xrayTubeCurrent",
@@ -226,11 +229,10 @@ _CT_SCAN = (
         Kind.TEXT,
         "rescale_intercept=rescale/intercept",
         "rescale_slope=rescale/slope",
-        "exposure_time=exposureTime",
         "convolution_kernel=convolutionKernel",
         "filter",
-        "rotation_direction=rotationDirection",
     ),
+    Attribute(name="rotation_direction", path="parameters/rotationDirection", kind=Kind.CHOICE, choices=("CW", "CC")),
 )
 
 _OWN_SESSION = {
@@ -373,11 +375,16 @@ def _bounds_error(attribute: Attribute, text: str) -> str | None:
     return None
 
 
+# XNAT keeps texts XML-escaped and measures them so (`TurbineUtils.escapeParam`): how many characters each one grows by.
+_ESCAPED_LENGTH = {"&": 4, "<": 3, ">": 3, '"': 5, "'": 5}
+
+
 def _text_error(attribute: Attribute, text: str) -> str | None:
     if not text:
         return "is empty (write null to clear it)"
-    if len(text) > attribute.longest:
-        return f"is {len(text)} characters long; XNAT takes {attribute.longest}"
+    length = len(text) + sum(text.count(character) * more for character, more in _ESCAPED_LENGTH.items())
+    if length > attribute.longest:
+        return f"is {length} characters long as XNAT keeps it; XNAT takes {attribute.longest}"
     if text.strip().upper() == "NULL":
         return "is XNAT's word for clearing a value (write null without quotes to clear it)"
     if re.search(r"<[^>]*script", text, re.IGNORECASE):
