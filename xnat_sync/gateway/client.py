@@ -113,9 +113,13 @@ def translated(doing: str, ref: Ref | None = None) -> Iterator[None]:
 
 
 def _words(error: BaseException) -> str:
-    """What a foreign error says, without the addresses of objects that urllib3 puts in and without pages of HTML."""
-    reason = next((arg.reason for arg in error.args if isinstance(getattr(arg, "reason", None), Exception)), error)
-    text = re.sub(r"<[^<>]*\bobject at 0x[0-9a-f]+>:? ?|\bHTTPS?Connection(?:Pool)?\([^()]*\):? ?", "", str(reason))
+    """What a foreign error says at its core, without the addresses of objects that urllib3 wraps around it."""
+    inner = getattr(error, "reason", None) or (error.args[0] if error.args else None)
+    if isinstance(inner, BaseException) and inner is not error:
+        return _words(inner)
+    parts = [str(part) for part in error.args] if len(error.args) == 2 and isinstance(inner, str) else [str(error)]
+    text = re.sub(r"<[^<>]*\bobject at 0x[0-9a-f]+>:? ?|\bHTTPS?Connection(?:Pool)?\([^()]*\):? ?", "", " ".join(parts))
+    text = text.removeprefix("Failed to establish a new connection: ")
     return " ".join(text.split())[:300] or type(error).__name__
 
 
