@@ -5,9 +5,12 @@ from __future__ import annotations
 import gzip
 import os
 import struct
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def nifti(shape: tuple[int, ...] = (4, 4, 3), *, surplus: int = 0) -> bytes:

@@ -79,7 +79,7 @@ def _take(ref: Ref, attribute: Attribute, node: Node, values: Values, problems: 
 def _remedy(attribute: Attribute, text: str) -> str:
     match attribute.kind:
         case Kind.CHOICE:
-            return did_you_mean(text, attribute.choices) or f"write {attribute.choices[0]} or another of them"
+            return did_you_mean(text, attribute.choices) or f"write one of {', '.join(attribute.choices)}"
         case Kind.INTEGER | Kind.NUMBER:
             bounds = f" from {attribute.low:g} to {attribute.high:g}" if attribute.low is not None else ""
             return f"write a {'whole ' if attribute.kind is Kind.INTEGER else ''}number{bounds}"

@@ -72,8 +72,9 @@ _SYNTAX_HINTS = {
 
 def _tell_syntax(error: yaml.MarkedYAMLError, document: Document, problems: Problems) -> None:
     """Turn a syntax error of the parser into a problem that says what to do."""
-    alias = error.context == "while scanning an alias"
-    mark = (error.context_mark if alias else error.problem_mark) or error.problem_mark or error.context_mark
+    # What is never closed, or is an alias by mistake, is told where it begins.
+    begun = error.context == "while scanning an alias" or "end of stream" in (error.problem or "")
+    mark = (error.context_mark if begun else error.problem_mark) or error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
     written = document.lines[line] if line < len(document.lines) else ""
     indentation = written[: len(written) - len(written.lstrip())]
