@@ -67,14 +67,21 @@ async def _pump(request: Request, first: bytes, send: MemoryObjectSendStream[byt
 
 
 async def _pieces(request: Request, first: bytes) -> AsyncIterator[bytes]:
+    """The body in pieces; what came before the client went away is handed on before the error."""
     parts, size, more = [first], len(first), True
+    lost = False
     while more:
-        chunk, more = await _next_message(request)
+        try:
+            chunk, more = await _next_message(request)
+        except BodyAbortedError:
+            chunk, more, lost = b"", False, True
         parts.append(chunk)
         size += len(chunk)
         if size and (size >= PIECE or not more):
             yield b"".join(parts)
             parts, size = [], 0
+    if lost:
+        raise BodyAbortedError
 
 
 async def _next_message(request: Request) -> tuple[bytes, bool]:
