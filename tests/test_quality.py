@@ -1,0 +1,71 @@
+"""The rules that machines hold: import contracts, types, lint, format, public names."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import xnat_sync
+
+ROOT = Path(__file__).parents[1]
+TOOLS = {
+    "import contracts": ["lint-imports"],
+    "types": ["mypy"],
+    "lint": ["ruff", "check"],
+    "format": ["ruff", "format", "--check"],
+}
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_a_tool_has_nothing_to_say(tool: str) -> None:
+    name, *arguments = TOOLS[tool]
+    program = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    assert program, f"{name} is not installed; it comes with the extra 'test'"
+    done = subprocess.run([program, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def modules() -> list[str]:
+    found = pkgutil.walk_packages(xnat_sync.__path__, "xnat_sync.")
+    return sorted(module.name for module in found if not module.name.endswith("__main__"))
+
+
+@pytest.mark.parametrize("name", modules())
+def test_public_names_exist(name: str) -> None:
+    module = importlib.import_module(name)
+    listed = getattr(module, "__all__", None)
+    if listed is not None:
+        assert list(listed) == sorted(listed)
+        assert all(hasattr(module, entry) for entry in listed)
+    assert module.__doc__ or module.__file__ is None or not Path(module.__file__).read_text(encoding="utf-8")
+
+
+def test_the_inner_packages_have_no_code_of_their_own() -> None:
+    for path in (ROOT / "xnat_sync").rglob("__init__.py"):
+        if path.parent.name != "xnat_sync":
+            assert path.read_text(encoding="utf-8") == "", path
+
+
+def imported_by(code: str) -> set[str]:
+    listing = f"import sys\n{code}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", listing], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize("module", ["xnat", "nibabel", "numpy", "requests", "starlette", "uvicorn", "tqdm"])
+def test_help_and_options_import_nothing_heavy(module: str) -> None:
+    code = "from xnat_sync.cli.main import run\ntry:\n    run(['--help'])\nexcept SystemExit:\n    pass"
+    assert module not in imported_by(code)
+
+
+def test_no_file_speaks_of_a_machine() -> None:
+    words = ("/work/", "/root/", "/home/", "localhost:")
+    for path in (*(ROOT / "xnat_sync").rglob("*.py"), ROOT / "README.md", *(ROOT / "examples").rglob("*.yaml")):
+        text = path.read_text(encoding="utf-8")
+        assert not any(word in text for word in words), path
