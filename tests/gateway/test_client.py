@@ -237,7 +237,7 @@ def test_an_upload_that_is_refused_by_hanging_up_is_sent_again_only_if_the_sessi
     send(gateway, local(tmp_path, b"abc"), told=told)
     assert told == [3, -3, 3]
     server.faults.add(Fault(kind=FaultKind.DROP_BEFORE, method="PUT", path="/files/x$"))
-    with pytest.raises(Unreachable, match="x: Connection aborted. Remote end closed connection without response"):
+    with pytest.raises(Unreachable, match="Connection aborted"):
         send(gateway, local(tmp_path, b"abc"))
 
 

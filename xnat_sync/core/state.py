@@ -69,7 +69,7 @@ class RemoteObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteFile:
-    """One file in a catalog of the server; ``md5`` is ``None`` where the server does not say, never *empty*."""
+    """One file in a server's catalog: ``md5`` is ``None``, never *empty*, and ``size`` -1 where it does not say."""
 
     ref: Ref
     size: int

@@ -53,7 +53,7 @@ class Reader(Protocol):
         ...
 
     def project(self, label: str) -> RemoteObject | None:
-        """The project with all attributes, ``None`` if it is missing or hidden. One request."""
+        """The project with all attributes, ``None`` if it is missing or hidden. Two requests."""
         ...
 
     def subjects(self, project: str, names: frozenset[str]) -> tuple[RemoteObject, ...]:
@@ -63,8 +63,8 @@ class Reader(Protocol):
     def sessions(self, project: str, names: frozenset[str]) -> tuple[RemoteObject, ...]:
         """All experiments of a project with those of the named attributes that every experiment has. One request.
 
-        Names that only imaging sessions have are passed over. Experiments that are no imaging sessions are listed
-        too: they occupy labels.
+        Names that only imaging sessions have are passed over; custom variables are read here. Experiments that are no
+        imaging sessions are listed too: they occupy labels.
         """
         ...
 
@@ -75,7 +75,8 @@ class Reader(Protocol):
 
         With ``types`` ``None``: all of them, with attributes that every session or scan has; names that only some type
         has are passed over. With types: sessions of that type and their scans of that type, own attributes included.
-        An object may appear in several answers with part of its attributes; the fields add up.
+        An object may appear in several answers with part of its attributes; the fields add up. Of custom variables
+        only a scan's are read here, and only with types.
         """
         ...
 
@@ -92,11 +93,20 @@ class Reader(Protocol):
         ...
 
     def resources(self, owner: Ref) -> frozenset[Ref]:
-        """All resources of an object (of a session: those of its scans too), empty ones included. One request."""
+        """All resources of an object (of a session: those of its scans too), empty ones included.
+
+        One request where the object was listed or put before, else two.
+        """
         ...
 
     def download(self, file: Ref) -> AbstractContextManager[Iterator[bytes]]:
-        """The bytes of one file in chunks."""
+        """The bytes of one file in chunks.
+
+        Raises:
+            NotFound: there is no such file.
+            Rejected: the name holds something that no URL to XNAT can carry: ``%``, ``;`` or a backslash.
+
+        """
         ...
 
     def close(self) -> None:
@@ -135,7 +145,12 @@ class Gateway(Reader, Protocol):
         ...
 
     def delete(self, ref: Ref, *, reason: str) -> None:
-        """Delete an object with all below it, a resource, or one file and no other. Safe to repeat: absent is done."""
+        """Delete an object with all below it, a resource, or one file and no other. Safe to repeat: absent is done.
+
+        Raises:
+            Rejected: XNAT has no way to delete this file alone.
+
+        """
         ...
 
 

@@ -1,0 +1,241 @@
+"""Which requests each call makes, and what it does about answers that the embedded server gives to nobody or rarely."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from xnat_sync.core.datatypes import attributes_of
+from xnat_sync.core.errors import Forbidden, NotFound, Rejected, UnexpectedReply
+from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.state import FileSpec, ObjectSpec, RemoteObject
+from xnat_sync.gateway.api import ImageTypes
+from xnat_sync.gateway.replies import Reply
+from xnat_sync.gateway.rest import LONGEST_QUERY, Memory, Request, RestGateway
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from xnat_sync.gateway.client import XnatConnection
+    from xnat_sync.server.running import RunningServer
+
+NOTHING: frozenset[str] = frozenset()
+P = Ref.project_of("P9")
+SUBJECT = P.child(Level.SUBJECT, "S")
+SESSION = SUBJECT.child(Level.SESSION, "E")
+SCAN = SESSION.child(Level.SCAN, "1")
+RESOURCE = SCAN.child(Level.RESOURCE, "NIFTI")
+
+
+class Scripted:
+    """A transport that answers from a list and keeps what it was asked."""
+
+    url = "scripted:"
+
+    def __init__(self, *replies: Reply) -> None:
+        self.replies = list(replies)
+        self.asked: list[Request] = []
+
+    def user(self) -> str:
+        return "nobody"
+
+    def send(self, request: Request) -> Reply:
+        self.asked.append(request)
+        if request.open_body:
+            body = request.open_body()
+            if not isinstance(body, bytes):
+                b"".join(body)
+        return self.replies.pop(0)
+
+    @contextmanager
+    def stream(self, request: Request) -> Iterator[Iterator[bytes]]:
+        self.asked.append(request)
+        yield iter(())
+
+    def close(self) -> None: ...
+
+
+def listing(*rows: dict[str, Any]) -> Reply:
+    return Reply(status=200, text=json.dumps({"ResultSet": {"Result": list(rows)}}))
+
+
+def file_row(path: str, scan: str = "/scans/1") -> dict[str, str]:
+    uri = f"/data/projects/P9/subjects/X_S/experiments/X_E{scan}/resources/7/files/{path}"
+    return {"URI": uri, "collection": "NIFTI", "Size": "1", "digest": ""}
+
+
+def local(folder: Path) -> FileSpec:
+    (folder / "x").write_bytes(b"x")
+    return FileSpec(ref=RESOURCE.child(Level.FILE, "x"), path=str(folder / "x"), size=1)
+
+
+def upload(transport: Scripted, *files: FileSpec) -> None:
+    RestGateway(transport).upload(RESOURCE, files, overwrite=False, reason="why", sent=lambda _: None)
+
+
+def test_a_success_that_stored_nothing_is_a_missing_right(tmp_path: Path) -> None:
+    silent = Reply(status=200, text="")
+    with pytest.raises(Forbidden):
+        upload(Scripted(silent, listing()), local(tmp_path))
+    upload(Scripted(silent, listing(file_row("x"))), local(tmp_path))
+    upload(Scripted(Reply(status=200, text="", headers={"content-type": "text/plain"})), local(tmp_path))
+
+
+def test_an_upload_of_nothing_asks_nothing() -> None:
+    upload(Scripted())
+
+
+def test_an_answer_to_an_upload_that_nobody_knows_is_said_so(tmp_path: Path) -> None:
+    with pytest.raises(UnexpectedReply):
+        upload(Scripted(Reply(status=200, text="fine")), local(tmp_path))
+
+
+def test_a_server_that_hides_scan_types_is_asked_once_with_and_then_without() -> None:
+    row = {"URI": "/data/experiments/X_E", "label": "E", "subject_label": "S", "xsiType": "xnat:ctSessionData"}
+    scans = listing({**row, "xnat:imagescandata/id": "1"})
+    transport = Scripted(Reply(status=200, text=""), scans, scans)
+    gateway = RestGateway(transport)
+    for _ in range(2):
+        found = {held.ref: held.xsi_type for held in gateway.images("P9", None, NOTHING, NOTHING)}
+        assert found == {SESSION: "xnat:ctSessionData", SCAN: "xnat:ctScanData"}
+    assert ["element_name" in request.query for request in transport.asked] == [True, False, False]
+
+
+MR = ImageTypes(session="xnat:mrSessionData", scan="xnat:mrScanData")
+READS: list[Callable[[RestGateway], object]] = [
+    lambda gateway: gateway.images("P9", MR, NOTHING, NOTHING),
+    lambda gateway: gateway.sessions("P9", NOTHING),
+    lambda gateway: gateway.own_files(SUBJECT),
+]
+
+
+@pytest.mark.parametrize("read", READS)
+def test_an_empty_answer_to_another_listing_is_no_empty_listing(read: Callable[[RestGateway], object]) -> None:
+    with pytest.raises(UnexpectedReply):
+        read(RestGateway(Scripted(Reply(status=200, text=""))))
+
+
+def test_a_session_made_again_since_it_was_listed_is_looked_up_again() -> None:
+    memory = Memory()
+    memory.note(RemoteObject(ref=SESSION, accession_id="OLD", xsi_type="xnat:mrSessionData"))
+    gone = Reply(status=404, text="")
+    row = {"URI": "/data/experiments/NEW", "label": "E", "subject_label": "S"}
+    resource = {"label": "NIFTI", "category": "scans", "cat_id": "1"}
+    transport = Scripted(gone, listing(row), listing(resource))
+    assert RestGateway(transport, memory).resources(SESSION) == {RESOURCE}
+    assert [request.path for request in transport.asked] == [
+        "/data/experiments/OLD/resources",
+        "/data/projects/P9/experiments",
+        "/data/experiments/NEW/resources",
+    ]
+    with pytest.raises(NotFound):
+        RestGateway(Scripted(gone, listing()), memory).resources(SESSION)
+
+
+def test_files_of_the_object_above_are_not_taken_for_those_of_a_missing_scan() -> None:
+    above = file_row("x", scan="")
+    assert RestGateway(Scripted(listing(above))).resource_files(RESOURCE) == ()
+    assert RestGateway(Scripted(Reply(status=404, text=""))).resource_files(RESOURCE) == ()
+
+
+def test_a_delete_that_would_hit_more_is_refused_before_it_is_sent() -> None:
+    transport = Scripted(listing(file_row("a#"), file_row("a[")))
+    with pytest.raises(Rejected):
+        RestGateway(transport).delete(RESOURCE.child(Level.FILE, "a#"), reason="why")
+    assert [request.method for request in transport.asked] == ["GET"]
+
+
+def test_a_name_that_no_url_can_carry_is_not_asked_for() -> None:
+    transport = Scripted()
+    with pytest.raises(Rejected), RestGateway(transport).download(RESOURCE.child(Level.FILE, "100%.txt")):
+        pass
+    assert transport.asked == []
+
+
+def test_who_may_not_read_preferences_still_learns_who_answers() -> None:
+    build = Reply(status=200, text='{"version": "1.8.10"}')
+    info = RestGateway(Scripted(build, Reply(status=403, text=""))).server()
+    assert (info.version, info.checksums) == ("1.8.10", None)
+
+
+def test_every_write_carries_its_reason(tmp_path: Path) -> None:
+    fine = Reply(status=200, text="", headers={"content-type": "text/plain"})
+    transport = Scripted(fine, listing({"URI": "/data/subjects/X_S", "label": "S"}), fine, fine)
+    upload(transport, local(tmp_path))
+    gateway = RestGateway(transport)
+    gateway.delete(SUBJECT, reason="why")
+    gateway.delete(RESOURCE, reason="why")
+    writes = [request for request in transport.asked if request.method != "GET"]
+    assert len(writes) == 3
+    assert all("event_reason=why" in request.query for request in writes)
+
+
+# --- on the embedded server: few requests
+
+
+@pytest.fixture
+def gateway(server: RunningServer, connect: Callable[..., XnatConnection]) -> RestGateway:
+    made = connect()()
+    for ref, xsi_type in (
+        (P, "xnat:projectData"),
+        (SUBJECT, "xnat:subjectData"),
+        (SESSION, "xnat:mrSessionData"),
+        (SCAN, "xnat:mrScanData"),
+    ):
+        made.put_object(ObjectSpec(ref=ref, xsi_type=xsi_type), exists=False, fields={}, reason="a test")
+    server.log.clear()
+    return made
+
+
+def test_reading_takes_few_requests(gateway: RestGateway, server: RunningServer) -> None:
+    def cost(read: Callable[[], object]) -> int:
+        server.log.clear()
+        read()
+        assert all(len(f"{entry.path}?{entry.query}") < LONGEST_QUERY for entry in server.log)
+        assert server.log.writes == []
+        return len(server.log)
+
+    everything = (
+        frozenset({*attributes_of(Level.SESSION, MR.session), "fields.x"}),
+        frozenset({*attributes_of(Level.SCAN, MR.scan), "fields.x"}),
+    )
+    assert cost(gateway.server) == 2
+    assert cost(lambda: gateway.project("P9")) == 2
+    assert cost(lambda: gateway.subjects("P9", frozenset({"gender", "fields.x"}))) == 1
+    assert cost(lambda: gateway.sessions("P9", everything[0])) == 1
+    assert cost(lambda: gateway.images("P9", None, *everything)) == 1
+    assert cost(lambda: gateway.images("P9", MR, *everything)) == 1
+    assert cost(lambda: gateway.session_files(gateway.sessions("P9", NOTHING))) == 2
+    assert cost(lambda: gateway.session_files(())) == 0
+    assert cost(lambda: gateway.own_files(SUBJECT)) == 1
+    assert cost(lambda: gateway.resource_files(RESOURCE)) == 1
+    assert cost(lambda: [gateway.resources(owner) for owner in (P, SUBJECT, SESSION, SCAN)]) == 4
+
+
+def test_writing_takes_one_request_each(gateway: RestGateway, server: RunningServer, tmp_path: Path) -> None:
+    file = local(tmp_path)
+    gateway.upload(RESOURCE, [file], overwrite=False, reason="why", sent=lambda _: None)
+    gateway.upload(RESOURCE, [file, local(tmp_path)], overwrite=True, reason="why", sent=lambda _: None)
+    fields = {"description": "x" * 9999, "keywords": "k"}
+    gateway.put_object(ObjectSpec(ref=P, xsi_type="xnat:projectData"), exists=True, fields=fields, reason="why")
+    assert [(entry.method, entry.path.rpartition("/")[2]) for entry in server.log] == [
+        ("PUT", "x"),
+        ("PUT", "upload.tar"),
+        ("PUT", "P9"),
+    ]
+    assert all(len(entry.query) < LONGEST_QUERY for entry in server.log)
+
+
+def test_another_session_of_many_fits_a_url() -> None:
+    transport = Scripted(listing())
+    sessions = [
+        RemoteObject(ref=SUBJECT.child(Level.SESSION, f"E{n}"), accession_id=f"LONGSITE01_E{n:05}", xsi_type="x")
+        for n in range(100)
+    ]
+    RestGateway(transport).session_files(sessions)
+    (request,) = transport.asked
+    assert len(request.path) < LONGEST_QUERY
