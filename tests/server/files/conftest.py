@@ -13,7 +13,6 @@ import pytest
 from xnat_sync.server.users import add_user
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
@@ -40,38 +39,26 @@ class Study:
     session2: str = "/data/experiments/XNAT_E00002"
 
 
-def _insert(db: sqlite3.Connection, parent: int | None, kind: str, **values: str) -> int:
-    row = {
-        "kind": kind,
-        "parent": parent,
-        "project": "P",
-        "label": None,
-        "xsi_type": "xnat:mrScanData",
-        "fields": "{}",
-        "insert_date": "2024-01-01 00:00:00.0",
-        "insert_user": "admin",
-        "last_modified": "2024-01-01 00:00:00.0",
-        **values,
-    }
-    names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
-    return int(db.execute(f"INSERT INTO item({names}) VALUES ({marks})", row).lastrowid or 0)
+_EXPERIMENTS = "/data/projects/P/subjects/SUB1/experiments"
+_OBJECTS = (
+    "/data/projects/P?accessibility=private",
+    "/data/projects/P/subjects/SUB1",
+    f"{_EXPERIMENTS}/MR1?xsiType=xnat:mrSessionData",
+    f"{_EXPERIMENTS}/MR2?xsiType=xnat:mrSessionData",
+    f"{_EXPERIMENTS}/MR1/scans/1?xsiType=xnat:mrScanData&type=T1w",
+    f"{_EXPERIMENTS}/MR1/scans/2?xsiType=xnat:mrScanData&type=bold/x",
+    f"{_EXPERIMENTS}/MR1/scans/3?xsiType=xnat:mrScanData",
+    f"{_EXPERIMENTS}/MR2/scans/1?xsiType=xnat:mrScanData&type=T1w",
+    f"{_EXPERIMENTS}/MR1/assessors/QC?xsiType=xnat:qcManualAssessorData",
+    f"{_EXPERIMENTS}/MR1/reconstructions/R1?xsiType=xnat:reconstructedImageData",
+)
 
 
 @pytest.fixture
-def study(server: RunningServer) -> Study:
-    """The study, written into the tables."""
-    with server.context.store.write() as db:
-        project = _insert(db, None, "project", id="P", label="P", xsi_type="xnat:projectData")
-        db.execute("INSERT INTO project_setting(project, accessibility) VALUES ('P', 'private')")
-        subject = _insert(db, project, "subject", id="XNAT_S00001", label="SUB1", xsi_type="xnat:subjectData")
-        first = _insert(db, subject, "experiment", id="XNAT_E00001", label="MR1", xsi_type="xnat:mrSessionData")
-        second = _insert(db, subject, "experiment", id="XNAT_E00002", label="MR2", xsi_type="xnat:mrSessionData")
-        _insert(db, first, "scan", id="1", fields='{"type": "T1w"}')
-        _insert(db, first, "scan", id="2", fields='{"type": "bold/x"}')
-        _insert(db, first, "scan", id="3")
-        _insert(db, second, "scan", id="1", fields='{"type": "T1w"}')
-        _insert(db, first, "assessor", id="XNAT_E00003", label="QC", xsi_type="xnat:qcManualAssessorData")
-        _insert(db, first, "reconstruction", id="R1", xsi_type="xnat:reconstructedImageData")
+def study(http: Any) -> Study:
+    """The study, made through the server; it is empty, so the accession IDs are known."""
+    for path in _OBJECTS:
+        assert http.put(path).status_code in {200, 201}, path
     return Study()
 
 
