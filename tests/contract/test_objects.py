@@ -155,6 +155,19 @@ def test_an_update_leaves_other_attributes_alone(study: Study) -> None:
     assert held.fields == {"gender": "female", "yob": "1981", "fields.a": "1"}
 
 
+def test_custom_variables_of_a_project_come_back_and_can_be_cleared(study: Study) -> None:
+    study.put(study.project, {"fields.ethics": "2024 & <117>", "fields.phase": "2", "keywords": "k"}, exists=True)
+    held = study.gateway.project(study.project.label)
+    assert held
+    assert held.fields["fields.ethics"] == "2024 & <117>"
+    assert held.fields["keywords"] == "k"
+    study.put(study.project, {"fields.ethics": None}, exists=True)
+    held = study.gateway.project(study.project.label)
+    assert held
+    assert "fields.ethics" not in held.fields
+    assert held.fields["fields.phase"] == "2"
+
+
 @pytest.mark.parametrize("level", [Level.SUBJECT, Level.SESSION])
 def test_custom_variables_come_back_can_be_changed_and_cleared(study: Study, level: Level) -> None:
     study.put(study.subject(), {"group": "control"})

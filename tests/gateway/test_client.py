@@ -429,7 +429,7 @@ def test_errors_of_the_program_are_not_translated() -> None:
 def test_no_secret_reaches_a_log_or_an_error(
     server: RunningServer, connect: Connect, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="xnat_sync")
     connection = connect()
     gateway = connection()
     make_project(gateway)
@@ -441,6 +441,7 @@ def test_no_secret_reaches_a_log_or_an_error(
         gateway.subjects("P", frozenset())
     text = caplog.text + repr(caught.value) + repr(connection) + repr(gateway)
     assert tokens
+    assert "PUT /data/projects/P" in text
     assert all(token not in text for token in tokens)
     assert PASSWORD not in text
     assert "s3cret" not in text
@@ -462,7 +463,7 @@ def test_each_request_is_one_line_in_the_log(
 def test_what_xnatpy_warns_of_stays_a_detail(
     server: RunningServer, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="xnat_sync")
     with pytest.raises(NotAuthenticated):
         connect(password="wrong")().server()
     connect()().server()

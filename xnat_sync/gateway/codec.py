@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from xnat_sync.core.datatypes import (
+    CUSTOM_PREFIX,
     PROJECT,
     SUBJECT,
     attribute_of,
@@ -118,9 +119,8 @@ def value_of(row: Row, key: str | None) -> str:
 
 
 def decode_project(label: str, text: str, accessibility: str) -> RemoteObject:
-    """A project from its item, with all attributes."""
-    values = _flat_item(text)
-    fields = {}
+    """A project from its item, with all attributes and custom variables."""
+    values, fields = _read_item(text)
     for name, attribute in attributes_of(Level.PROJECT, PROJECT).items():
         value = values.get(attribute.path.lower(), "")
         if value:
@@ -131,16 +131,22 @@ def decode_project(label: str, text: str, accessibility: str) -> RemoteObject:
     return RemoteObject(ref=Ref.project_of(label), accession_id=number, xsi_type=PROJECT, fields=fields, project=number)
 
 
-def _flat_item(text: str) -> dict[str, str]:
-    """The values of an item and of its single children, by lower-cased path (`ItemJSONBuilder`)."""
+def _read_item(text: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The values of an item and of its single children by lower-cased path, and its custom variables by name."""
+    values: dict[str, str] = {}
+    custom: dict[str, str] = {}
     try:
         item = json.loads(text)["items"][0]
-        values = dict(_flat_fields("", item["data_fields"]))
+        values.update(_flat_fields("", item["data_fields"]))
         for child in item.get("children", ()):
-            values.update(_flat_fields(child["field"] + "/", child["items"][0]["data_fields"]))
+            parts = [dict(_flat_fields("", part["data_fields"])) for part in child["items"]]
+            if child["field"] == "fields/field":
+                custom.update({CUSTOM_PREFIX + part["name"]: part["field"] for part in parts if part.get("field")})
+            elif parts:
+                values.update({f"{child['field']}/{key}".lower(): value for key, value in parts[0].items()})
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise UnexpectedReply(f"an object was answered with {text[:100]!r}") from error
-    return values
+    return values, custom
 
 
 def _flat_fields(prefix: str, fields: Mapping[str, object]) -> Iterator[tuple[str, str]]:
