@@ -603,21 +603,21 @@ def test_reconstruction(study: Any) -> None:
 # --- all of them --------------------------------------------------------------------------------------------------
 
 
+_NOT_IN_PROJECT = (
+    "Unable to find the specified subject. The project P does not contain a subject identifiable by the ID or label X."
+)
+_NO_ID = (
+    "Unable to find the specified subject. When searching by subject ID only, you must specify the accession number "
+    "and not the subject label, which is not unique across the XNAT system. X is not a known subject accession ID."
+)
+
+
 @pytest.mark.parametrize(
     ("uri", "text"),
     [
         ("/data/projects/X", "Unable to find the specified experiment."),
-        (
-            "/data/projects/P/subjects/X",
-            "Unable to find the specified subject. The project P does not contain a subject identifiable by the ID or "
-            "label X.",
-        ),
-        (
-            "/data/subjects/X",
-            "Unable to find the specified subject. When searching by subject ID only, you must specify the accession "
-            "number and not the subject label, which is not unique across the XNAT system. X is not a known subject "
-            "accession ID.",
-        ),
+        ("/data/projects/P/subjects/X", _NOT_IN_PROJECT),
+        ("/data/subjects/X", _NO_ID),
         ("/data/experiments/X", "Unable to find the specified experiment."),
         ("/data/projects/P/experiments/X", "Unable to find the specified experiment."),
         (f"{SESSION}/scans/X", "Unable to find the specified scan."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote_plus
 
 from starlette.responses import Response
 
@@ -75,7 +76,8 @@ def _plan(call: Call, kind: ListKind, *, filtered: bool = True) -> Plan:
         for name, value in reversed(call.query.pairs())
         if filtered and name not in _RESERVED and (name in known or (":" in name and "/" in name))
     }
-    return make_plan(kind, call.query.get("columns") or "", call.query.get("xsiType"), filters)
+    columns = unquote_plus(call.query.get("columns") or "")  # decoded twice, as in QueryOrganizerResource
+    return make_plan(kind, columns, call.query.get("xsiType"), filters)
 
 
 def _respond(
