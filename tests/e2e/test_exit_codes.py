@@ -68,7 +68,7 @@ def test_1_unexpected(cli: Cli, study: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("xnat_sync.workflow.plan", broken)
     with pytest.raises(ZeroDivisionError):
         cli("plan", study)
-    assert Exit.UNEXPECTED == 1
+    assert int(Exit.UNEXPECTED) == 1
 
 
 def test_2_differences(cli: Cli, study: Path) -> None:

@@ -107,6 +107,10 @@ class Change:
         )
 
 
+def _without_path(change: dict[str, Any]) -> dict[str, Any]:
+    return {**change, "file": {**change["file"], "path": ""}} if change["file"] else change
+
+
 def _object_data(spec: ObjectSpec) -> dict[str, Any]:
     return {"xsi_type": spec.xsi_type, "fields": dict(spec.fields), "create": spec.create}
 
@@ -156,10 +160,13 @@ class Plan:
 
     @property
     def fingerprint(self) -> str:
-        """A short text that is equal for two plans that do the same, whatever counts stand beside the changes."""
+        """A short text that is equal for two plans that do the same.
+
+        Neither the counts beside the changes matter, nor where the local files lie: a checkout may move.
+        """
         data = {
             "project": self.project,
-            "changes": [change.to_data() for change in self.changes],
+            "changes": [_without_path(change.to_data()) for change in self.changes],
             "context": self._context_data(),
         }
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,147 @@
+"""Results as JSON documents, part of a study, the library, and one login a run."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from xnat_sync import workflow
+from xnat_sync.core.outcome import Status
+from xnat_sync.gateway.client import XnatConnection
+from xnat_sync.manifest.schema import schema_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from xnat_sync.server.running import RunningServer
+
+    Cli = Any
+
+STUDY = """\
+version: 1
+project: {id: P, create: true}
+root: images
+defaults: {session: {xsi_type: "xnat:mrSessionData"}}
+subjects:
+  sub-01:
+    sessions:
+      sub-01_ses-01:
+        scans:
+          "2": {type: T1w, files: sub-01/ses-01/anat/*.nii}
+          "4": {type: bold, files: sub-01/ses-01/func/*.nii}
+  sub-02:
+    sessions:
+      sub-02_ses-01:
+        scans:
+          "5": {type: dwi, files: sub-02/ses-01/dwi/*}
+"""
+
+
+@pytest.fixture
+def study(images: Path, manifest: Callable[[str], Path]) -> Path:
+    assert images.is_dir()
+    return manifest(STUDY)
+
+
+def document(text: str, schema: str) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(text)
+    Draft202012Validator(json.loads(schema_text(f"{schema}.v1.json"))).validate(data)
+    assert data["format_version"] == 1
+    return data
+
+
+def test_json_documents_keep_to_their_schemas(cli: Cli, study: Path, tmp_path: Path) -> None:
+    assert document(cli("validate", "--format", "json", study).out, "problems")["ok"]
+    plan = document(cli("plan", "--format", "json", study).out, "plan")
+    assert plan["summary"]["upload"] == 6
+    assert plan["summary"]["create"] == 8
+    missing = document(cli("verify", "--format", "json", study).out, "verification")
+    assert len(missing["findings"]) == 6
+    stored = tmp_path / "plan.json"
+    assert cli("plan", "--out", stored, study).status == 0
+    pinned = document(stored.read_text(encoding="utf-8"), "plan")
+    assert all(change["file"]["md5"] for change in pinned["changes"] if change["action"] == "upload")
+    assert not any(change["file"]["path"].startswith("/") for change in pinned["changes"] if change["file"])
+    report = document(cli("apply", "--yes", "--format", "json", stored).out, "report")
+    assert report["ok"]
+    assert report["plan_fingerprint"] == pinned["fingerprint"]
+    again = document(cli("apply", "--yes", "--format", "json", study).out, "report")
+    assert again["outcomes"] == []
+    proof = document(cli("verify", "--download", "--format", "json", study).out, "verification")
+    assert proof["ok"]
+    assert proof["by_download"] == 6
+
+
+def test_every_schema_is_printed(cli: Cli) -> None:
+    for name in ("manifest", "plan", "report", "problems", "verification"):
+        done = cli("schema", name)
+        assert done.status == 0
+        Draft202012Validator.check_schema(json.loads(done.out))
+
+
+def test_only_a_part_is_applied(cli: Cli, study: Path, server: RunningServer) -> None:
+    assert cli("apply", "--yes", "--only", "sub-01/*/4", study).status == 0
+    assert not any("sub-02" in entry.path or "/scans/2" in entry.path for entry in server.log.writes)
+    left = cli("plan", "--format", "json", study)
+    assert json.loads(left.out)["summary"]["upload"] == 5
+    assert cli("plan", "--detailed-exitcode", "--only", "sub-01/*/4", study).status == 0
+
+
+def test_a_stored_plan_stands_for_the_files_that_it_saw(cli: Cli, study: Path, tmp_path: Path, images: Path) -> None:
+    stored = tmp_path / "plan.json"
+    assert cli("plan", "--out", stored, study).status == 0
+    image = images / "sub-01/ses-01/anat/sub-01_ses-01_T1w.nii"
+    content = bytearray(image.read_bytes())
+    content[-1] ^= 1
+    image.write_bytes(content)
+    done = cli("apply", "--yes", stored)
+    assert done.status == 6
+    assert "sub-01_ses-01_T1w.nii" in done.out
+    assert cli("plan", "--detailed-exitcode", study).status == 2
+    assert cli("apply", "--yes", study).status == 0
+    assert cli("verify", "--download", study).status == 0
+
+
+def test_one_login_for_a_run_and_closed_at_its_end(cli: Cli, study: Path, server: RunningServer) -> None:
+    server.log.clear()
+    assert cli("apply", "--yes", "--jobs", "8", study).status == 0
+    logins = [entry for entry in server.log if entry.path.endswith("/services/auth")]
+    logouts = [entry for entry in server.log if entry.method == "DELETE" and entry.path.endswith("/JSESSION")]
+    assert (len(logins), len(logouts)) == (1, 1)
+    assert server.log[-1].path.endswith("/JSESSION")
+
+
+def test_the_library_does_the_same(study: Path, server: RunningServer) -> None:
+    loaded = workflow.validate([study])
+    connect = XnatConnection(server.url, user="boss", password="pass phrase&7")
+    try:
+        difference = workflow.plan(loaded, connect)
+        report = workflow.apply(difference, connect, workflow.Options(reason="from Python", jobs=2))
+        assert report.counts[Status.APPLIED] == len(difference.changes)
+        assert workflow.plan(loaded, connect).is_empty
+        assert workflow.verify(loaded, connect, download=True).ok
+    finally:
+        connect.close()
+
+
+def test_the_embedded_server_for_the_length_of_a_command(cli: Cli, study: Path, tmp_path: Path) -> None:
+    where = f"embedded:{tmp_path / 'kept'}"
+    assert cli("apply", "--yes", "--server", where, study).status == 0
+    assert cli("plan", "--detailed-exitcode", "--server", where, study).status == 0
+
+
+def test_checksums_off_is_said_and_size_decides(cli: Cli, study: Path, server: RunningServer, http: Any) -> None:
+    assert http.post(f"{server.url}/xapi/siteConfig/checksums", json=False).status_code == 200
+    done = cli("apply", "--yes", study)
+    assert done.status == 0, done.out
+    assert "digests off" in done.out
+    assert "6 changes: size checked only: the server states no digest" in done.out
+    plan = cli("plan", "--detailed-exitcode", study)
+    assert plan.status == 0
+    assert "6 files compared by size only: the server states no digest" in plan.out
+    assert "equal in size only" in cli("verify", study).out
+    assert cli("verify", "--download", study).status == 0
