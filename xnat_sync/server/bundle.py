@@ -144,6 +144,8 @@ def _zip(files: Iterable[Packed], *, level: int) -> Iterator[bytes]:
         for packed in files:
             info = zipfile.ZipInfo.from_file(packed.file, packed.name, strict_timestamps=False)
             info.compress_type = zipfile.ZIP_DEFLATED
+            # The level of a member has no public name before Python 3.13, and its old name still works there.
+            info._compresslevel = level  # type: ignore[attr-defined] # noqa: SLF001
             with (
                 packed.file.open("rb") as source,
                 archive.open(info, "w", force_zip64=info.file_size > 1 << 31) as target,

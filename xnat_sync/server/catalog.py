@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,7 @@ _LOCK_STRIPES: Final = 64
 # Characters that XML 1.0 cannot carry; texts lose them, names with them are refused before they come here.
 _UNWRITABLE: Final = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF))
 _SCHEMA_INSTANCE: Final = "http://www.w3.org/2001/XMLSchema-instance"
+_SPECIAL: Final = re.compile('[&<>"\x00-\x1f\ufffe\uffff]')
 _LINE_BREAKS: Final = {"\n": "&#10;", "\r": "&#13;", "\t": "&#9;"}
 
 
@@ -267,23 +269,21 @@ def _entry(element: ElementTree.Element) -> Entry:
 
 
 def _entry_lines(entry: Entry) -> list[str]:
-    attributes = {
-        "ID": entry.path,
-        "URI": entry.path,
-        "name": entry.name,
-        "cachePath": entry.path,
-        "digest": entry.digest,
-        "format": entry.format,
-        "content": entry.content,
-        "description": entry.description,
-        "createdBy": entry.created.user,
-        "createdTime": entry.created.time,
-        "createdEventId": entry.created.event,
-        "modifiedBy": entry.modified.user,
-        "modifiedTime": entry.modified.time,
-        "modifiedEventId": entry.modified.event,
-    }
-    opening = " ".join(f"{name}={_attribute(value)}" for name, value in attributes.items() if value)
+    created, modified, path = entry.created, entry.modified, _attribute(entry.path)
+    attributes = (
+        ("digest", entry.digest),
+        ("format", entry.format),
+        ("content", entry.content),
+        ("description", entry.description),
+        ("createdBy", created.user),
+        ("createdTime", created.time),
+        ("createdEventId", created.event),
+        ("modifiedBy", modified.user),
+        ("modifiedTime", modified.time),
+        ("modifiedEventId", modified.event),
+    )
+    identity = f"ID={path} URI={path} name={_attribute(entry.name)} cachePath={path}"
+    opening = " ".join((identity, *(f"{name}={_attribute(value)}" for name, value in attributes if value)))
     fields = [*entry.fields, *([("SIZE", entry.size)] if entry.size else [])]
     children = [*_meta_fields(fields, indent="\t\t\t"), *_tag_lines(entry.tags)]
     if not children:
@@ -307,8 +307,12 @@ def _tag_lines(tags: tuple[str, ...]) -> list[str]:
 
 
 def _attribute(value: str) -> str:
+    if _SPECIAL.search(value) is None:  # nearly always, and catalogs have thousands of these
+        return f'"{value}"'
     return quoteattr(value.translate(_UNWRITABLE), _LINE_BREAKS)
 
 
 def _text(value: str) -> str:
+    if _SPECIAL.search(value) is None:
+        return value
     return escape(value.translate(_UNWRITABLE), {"\r": "&#13;"})
