@@ -1,4 +1,4 @@
-"""A running server as a context manager, for tests and the demo."""
+"""A running server: as a context manager for tests and the demo, or for as long as the process lives."""
 
 from __future__ import annotations
 
@@ -149,3 +149,28 @@ def running(  # noqa: PLR0913 - the settings of a test server, keyword-only, eac
         host.stop()
         listener.close()
         context.store.close()
+
+
+def serve(
+    root: Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    settings: Settings | None = None,
+    faults: Faults | None = None,
+    announce: Callable[[str], None],
+) -> None:
+    """Serves the folder ``root`` until SIGINT or SIGTERM; ``announce`` gets the address once it can be reached.
+
+    Raises ``OSError`` when the address is taken.
+    """
+    with socket.create_server((host, port), backlog=512) as listener:
+        context = make_context(root, settings or Settings(), faults)
+        shown = f"[{host}]" if ":" in host else host
+        announce(f"http://{shown}:{listener.getsockname()[1]}")
+        try:
+            uvicorn.Server(uvicorn_config(Application(context))).run(sockets=[listener])
+        except KeyboardInterrupt:
+            pass  # uvicorn has already shut down in order and only passes the signal on
+        finally:
+            context.store.close()

@@ -1,0 +1,96 @@
+"""Faults: ordered, counted, deterministic, set from Python."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from xnat_sync.server.faults import Fault, FaultKind, Faults
+
+if TYPE_CHECKING:
+    from xnat_sync.server.running import RunningServer
+
+
+def statuses(http: Any, path: str, number: int) -> list[int]:
+    return [http.get(path).status_code for _ in range(number)]
+
+
+def test_nth_calls_of_a_route(server: RunningServer, http: Any) -> None:
+    server.faults.add(Fault(kind=FaultKind.STATUS, method="GET", path="/data/projects$", first=2, times=2, status=503))
+    assert statuses(http, "/data/projects", 5) == [200, 503, 503, 200, 200]
+    assert statuses(http, "/data/users", 1) == [200]
+
+
+def test_first_rule_that_is_due_wins_and_all_count(server: RunningServer, http: Any) -> None:
+    server.faults.add(Fault(kind=FaultKind.STATUS, path="projects", first=1, status=500, message="one"))
+    server.faults.add(Fault(kind=FaultKind.STATUS, path="projects", first=2, status=502))
+    assert statuses(http, "/data/projects", 3) == [500, 502, 200]
+
+
+def test_for_ever(server: RunningServer, http: Any) -> None:
+    server.faults.add(Fault(kind=FaultKind.STATUS, times=0, status=504))
+    assert statuses(http, "/data/projects", 3) == [504] * 3
+    server.faults.clear()
+    assert statuses(http, "/data/projects", 1) == [200]
+
+
+def test_headers_and_message(server: RunningServer, http: Any) -> None:
+    server.faults.add(Fault(kind=FaultKind.STATUS, status=429, message="slow down", headers={"Retry-After": "3"}))
+    reply = http.get("/data/projects")
+    assert reply.headers["retry-after"] == "3"
+    assert "<h3>slow down</h3>" in reply.text
+
+
+def test_delay(server: RunningServer, http: Any) -> None:
+    server.faults.add(Fault(kind=FaultKind.DELAY, seconds=0.2))
+    begun = time.perf_counter()
+    assert http.get("/data/projects").status_code == 200
+    assert time.perf_counter() - begun >= 0.2
+
+
+@pytest.mark.parametrize(("kind", "stored"), [(FaultKind.DROP_BEFORE, False), (FaultKind.DROP_AFTER, True)])
+def test_dropped_connections(server: RunningServer, http: Any, kind: FaultKind, stored: bool) -> None:
+    """Before the work nothing has happened; after it everything has, and nobody was told."""
+    server.faults.add(Fault(kind=kind, method="PUT"))
+    with pytest.raises(requests.ConnectionError):
+        http.put("/data/projects/P")
+    assert http.get("/data/projects/P").status_code == (200 if stored else 404)
+
+
+def test_cut_body(server: RunningServer, http: Any) -> None:
+    server.faults.add(Fault(kind=FaultKind.CUT_BODY, path="/data/projects$"))
+    with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        http.get("/data/projects")
+    assert http.get("/data/projects").status_code == 200
+
+
+def test_login_page(server: RunningServer, http: Any) -> None:
+    """A lost login as some sites show it: 200 with a page."""
+    server.faults.add(Fault(kind=FaultKind.LOGIN_PAGE))
+    reply = http.put("/data/projects/P")
+    assert reply.status_code == 200
+    assert reply.text.startswith("<!DOCTYPE html>")
+    assert http.get("/data/projects/P").status_code == 404
+
+
+def test_anonymous_session(server: RunningServer, http: Any) -> None:
+    """The session is gone; the heartbeat URL answers 200 with another id."""
+    before = http.get("/data/JSESSION").text
+    server.faults.add(Fault(kind=FaultKind.ANONYMOUS))
+    after = http.get("/data/JSESSION")
+    assert (after.status_code, after.text == before) == (200, False)
+    assert http.get("/data/auth").status_code == 401
+
+
+def test_points_of_the_file_half() -> None:
+    """The file half asks at its own points with its own paths."""
+    faults = Faults([Fault(kind=FaultKind.CATALOG_CONFLICT, path="NIFTI"), Fault(kind=FaultKind.DISK_FULL)])
+    assert faults.take("catalog", "/P/JSON/x") is None
+    taken = faults.take("catalog", "/P/NIFTI/x")
+    assert taken is not None
+    assert taken.kind is FaultKind.CATALOG_CONFLICT
+    assert faults.take("catalog", "/P/NIFTI/x") is None
+    assert faults.take("disk", "anything") is not None
