@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,7 +29,12 @@ def md5_of(path: str, progress: Callable[[int], None] | None = None) -> str:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(descriptor, "rb", buffering=0) as stream:
             before = os.fstat(descriptor)
-            while chunk := stream.read(CHUNK):
+            if not stat.S_ISREG(before.st_mode):
+                raise LocalFileError("it is not a regular file", path=path)
+            # Not to the end: a file that is being written to may have none.
+            left = before.st_size
+            while left > 0 and (chunk := stream.read(min(CHUNK, left))):
+                left -= len(chunk)
                 digest.update(chunk)
                 if progress:
                     progress(len(chunk))

@@ -28,6 +28,8 @@ class FileFinder:
     def __init__(self) -> None:
         self._folders: dict[str, _Folder | None] = {}
         self._real: dict[str, str] = {}
+        # Folders that the pattern at hand leads into and that may not be listed.
+        self._closed: dict[str, str] = {}
 
     def find(self, root: str, pattern: str) -> Matches:
         """The files that a pattern names below an absolute root, as `LocalSide.find` promises.
@@ -42,12 +44,14 @@ class FileFinder:
         plain = not _WILD.search(pattern)
         files: dict[str, FoundFile] = {}
         breaches: list[Breach] = []
+        self._closed = {}
         for name in sorted(set(self._walk(root, "", parts))) if not plain else ["/".join(parts)]:
             found = self._take(root, name, plain=plain)
             if isinstance(found, FoundFile):
                 files[name] = found
             elif found is not None:
                 breaches.append(found)
+        breaches += (_unlistable(name, why) for name, why in sorted(self._closed.items()))
         return Matches(files=tuple(files.values()), breaches=tuple(breaches))
 
     def _walk(self, root: str, folder: str, parts: list[str]) -> Iterator[str]:
@@ -55,6 +59,8 @@ class FileFinder:
         listed = self._list(root, folder)
         if listed is None:
             return
+        if listed.error:
+            self._closed[folder] = listed.error
         part, rest = parts[0], parts[1:]
         if part == "**":
             yield from self._walk_deep(root, folder, listed, rest)
@@ -126,6 +132,7 @@ class _Folder:
     names: list[str]
     real_folders: list[str]
     linked: set[str] = field(default_factory=set)
+    error: str = ""
 
     def is_folder(self, name: str) -> bool:
         """Whether a name is a folder, links followed."""
@@ -140,13 +147,23 @@ def _scan(path: str) -> _Folder | None:
                 folder.names.append(entry.name)
                 if entry.is_dir(follow_symlinks=False):
                     folder.real_folders.append(entry.name)
-                elif entry.is_symlink() and entry.is_dir():
+                elif entry.is_symlink() and _leads_to_folder(entry):
                     folder.linked.add(entry.name)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        folder.error = (error.strerror or str(error)).lower()
     folder.names.sort()
     folder.real_folders.sort()
     return folder
+
+
+def _leads_to_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        # A link to itself: a name like any other, that cannot be opened.
+        return False
 
 
 def _seen(name: str, pattern: str) -> bool:
@@ -174,6 +191,10 @@ def _pattern_error(pattern: str, parts: list[str]) -> Breach | None:
     elif any("**" in part and part != "**" for part in parts):
         why, hint = "has ** beside other characters", "** stands for whole folders: a/**/b"
     return Breach(rule="XS215", summary=f"the pattern {pattern!r} {why}", hint=hint) if why else None
+
+
+def _unlistable(folder: str, why: str) -> Breach:
+    return Breach(rule="XS206", summary=f"the folder {folder!r} cannot be listed: {why}")
 
 
 def _missing(path: str, name: str, error: OSError) -> Breach:

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _HEAD = 8192
-_MOST_HEAD = 1 << 20
 _CHUNK = 1 << 20
 # The most that deflate can shrink.
 _MOST_RATIO = 1032
@@ -69,6 +68,47 @@ class _File:
 
     def read(self, count: int, offset: int) -> bytes:
         return os.pread(self.descriptor, count, offset)
+
+
+class _GzipStream:
+    """What a gzip file holds, all its members in a row (RFC 1952).
+
+    After reading, ``complete`` says whether the last member had its end, and ``behind`` how many bytes of no member
+    follow it.
+    """
+
+    def __init__(self, file: _File) -> None:
+        self._file = file
+        self._offset = 0
+        self.complete = False
+        self.behind = 0
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """The inflated bytes, at most ``size`` at a time; a damaged stream is a ``zlib.error``."""
+        inflater = zlib.decompressobj(31)
+        pending = self._more(b"", size)
+        while pending:
+            chunk = inflater.decompress(pending, size)
+            if chunk:
+                yield chunk
+            pending = inflater.unconsumed_tail
+            if inflater.eof:
+                pending = self._more(inflater.unused_data, size)
+                if not pending.startswith(GZIP):
+                    self.complete = True
+                    self.behind = len(pending) + self._file.size - self._offset
+                    return
+                inflater = zlib.decompressobj(31)
+            elif not pending:
+                pending = self._more(b"", size)
+
+    def _more(self, pending: bytes, size: int) -> bytes:
+        """At least two bytes where there are so many left: as many as tell whether a member begins."""
+        if len(pending) < 2:
+            read = self._file.read(size, self._offset)
+            self._offset += len(read)
+            pending += read
+        return pending
 
 
 @contextmanager
@@ -161,18 +201,17 @@ def _header_bytes(file: _File, *, zipped: bool) -> tuple[bytes, Breach | None]:
     """The first bytes of the image, inflated if need be: just enough for a header."""
     if not zipped:
         return file.read(LONGEST_HEADER + 8, 0), None
-    inflater = zlib.decompressobj(31)
+    stream = _GzipStream(file)
     head = b""
-    offset = 0
     try:
-        while len(head) < LONGEST_HEADER + 8 and not inflater.eof and offset < _MOST_HEAD:
-            chunk = file.read(_HEAD, offset)
-            if not chunk:
-                return head, Breach(rule="XS303", summary="is a gzip file that is cut off inside of the header")
-            offset += len(chunk)
-            head += inflater.decompress(chunk, LONGEST_HEADER + 8 - len(head))
+        for chunk in stream.chunks(_HEAD):
+            head += chunk
+            if len(head) >= LONGEST_HEADER + 8:
+                break
     except zlib.error as error:
         return head, Breach(rule="XS303", summary=f"cannot be decompressed: {error}")
+    if len(head) < 348 and not stream.complete:
+        return head, Breach(rule="XS303", summary="is a gzip file that is cut off inside of the header")
     if head.startswith(GZIP):
         hint = "decompress it once"
         return head, Breach(rule="XS303", summary="is compressed twice", hint=hint)
@@ -201,32 +240,16 @@ def _zipped_length(file: _File, facts: ImageFacts) -> list[Breach]:
 
 
 def _inflated_length(file: _File, needed: int) -> list[Breach]:
-    total = 0
-    behind = 0
-    offset = 0
-    inflater = zlib.decompressobj(31)
-    pending = b""
+    stream = _GzipStream(file)
     try:
-        while True:
-            if not pending:
-                pending = file.read(_CHUNK, offset)
-                offset += len(pending)
-            if not pending:
-                break
-            total += len(inflater.decompress(pending, _CHUNK))
-            pending = inflater.unconsumed_tail or inflater.unused_data
-            if inflater.eof:
-                if not pending.startswith(GZIP):
-                    behind = len(pending) + file.size - offset
-                    break
-                inflater = zlib.decompressobj(31)
+        total = sum(len(chunk) for chunk in stream.chunks(_CHUNK))
     except zlib.error as error:
         return [Breach(rule="XS303", summary=f"cannot be decompressed to its end: {error}")]
     if total < needed:
         return [_truncated(total, needed)]
-    if not inflater.eof:
+    if not stream.complete:
         return [Breach(rule="XS303", summary="is a gzip file that is cut off at its end")]
-    surplus = total - needed + behind
+    surplus = total - needed + stream.behind
     return [_surplus(surplus)] if surplus else []
 
 

@@ -21,6 +21,10 @@ _STARTS = (
 )
 
 
+def _is_text(head: bytes) -> bool:
+    return all(byte >= 32 or byte in b"\t\n\r" for byte in head)
+
+
 def kind_of(head: bytes) -> str:
     """A few words for what a file's first bytes (348 are enough) look like, empty if they look like nothing known."""
     for start, kind in _STARTS:
@@ -30,10 +34,10 @@ def kind_of(head: bytes) -> str:
         return "a DICOM file"
     if head[257:262] == b"ustar":
         return "a tar archive"
-    text = head.lstrip()
-    if text[:1] == b"<":
+    text = head[:64].lstrip()
+    if _is_text(text) and text[:1] == b"<":
         return "a web page or XML, not an image"
-    if text[:1] in (b"{", b"["):
+    if _is_text(text) and text[:1] in (b"{", b"["):
         return "JSON text"
     if head and not any(head):
         return "nothing but zero bytes"
