@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.changes import Action, Plan
-from xnat_sync.core.errors import PlanConflict, StalePlan, UnsafePlan
+from xnat_sync.core.errors import PlanConflict, Rejected, StalePlan, UnsafePlan
 from xnat_sync.core.events import Listener
 from xnat_sync.core.planner import compare_file, desired_of, files_to_hash, make_plan, moved, select
 from xnat_sync.core.policy import SyncPolicy
@@ -26,7 +26,7 @@ from xnat_sync.core.state import DesiredState, FileSpec, RemoteState
 from xnat_sync.core.verification import Fault, Finding, Verification
 from xnat_sync.engine.execute import Execution
 from xnat_sync.engine.observe import observe
-from xnat_sync.engine.pool import each, gather, open_pool
+from xnat_sync.engine.pool import each, open_pool
 from xnat_sync.engine.stop import Stop
 from xnat_sync.gateway.readonly import ReadOnly
 from xnat_sync.local.digest import md5_of
@@ -178,16 +178,22 @@ def verify(
     findings = [finding for spec in files.values() if (finding := _finding(spec, remote, policy))]
     wrong = {finding.ref for finding in findings}
     sound = [spec for ref, spec in files.items() if ref not in wrong]
+    read_back: dict[Ref, str] = {}
     if download:
         options.listener.reading(f"reading {len(sound)} files back")
-        findings += _read_back(sound, connect, options)
-    by_digest = sum(remote.files[spec.ref].md5 is not None and spec.md5 is not None for spec in sound)
+        read_back = _read_back(sound, connect, options)
+        findings += [
+            _damage(spec, found) for spec in sound if (found := read_back.get(spec.ref, spec.md5)) != spec.md5 and found
+        ]
+        sound = [spec for spec in sound if read_back.get(spec.ref, spec.md5) == spec.md5]
+    rest = [spec for spec in sound if spec.ref not in read_back]
+    by_digest = sum(remote.files[spec.ref].md5 is not None and spec.md5 is not None for spec in rest)
     return Verification(
         project=loaded.project,
         files=len(files),
-        by_download=len(files) - len(findings) if download else 0,
-        by_digest=0 if download else by_digest,
-        by_size=0 if download else len(sound) - by_digest,
+        by_download=len(sound) - len(rest),
+        by_digest=by_digest,
+        by_size=len(rest) - by_digest,
         findings=tuple(sorted(findings, key=lambda finding: finding.ref)),
     )
 
@@ -209,22 +215,26 @@ def _finding(spec: FileSpec, remote: RemoteState, policy: SyncPolicy) -> Finding
     return Finding(ref=spec.ref, fault=Fault.DIFFERS, message=message)
 
 
-def _read_back(specs: list[FileSpec], connect: GatewayFactory, options: Options) -> list[Finding]:
-    """Compare the bytes that the server sends with the local ones."""
+def _damage(spec: FileSpec, found: str) -> Finding:
+    return Finding(ref=spec.ref, fault=Fault.DAMAGED, message=f"read back as md5 {found} instead of {spec.md5}")
+
+
+def _read_back(specs: Iterable[FileSpec], connect: GatewayFactory, options: Options) -> dict[Ref, str]:
+    """The digests of the bytes that the server sends; without the files whose names no URL can carry."""
     with open_pool(lambda: ReadOnly(connect()), options.jobs) as pool:
-        digests = gather([pool.submit(_download_md5, spec.ref) for spec in specs])
-    return [
-        Finding(ref=spec.ref, fault=Fault.DAMAGED, message=f"read back as md5 {found} instead of {spec.md5}")
-        for spec, found in zip(specs, digests, strict=True)
-        if found != spec.md5
-    ]
+        futures = {spec.ref: pool.submit(_download_md5, spec.ref) for spec in specs}
+        found = {ref: future.result() for ref, future in futures.items()}
+    return {ref: digest for ref, digest in found.items() if digest is not None}
 
 
-def _download_md5(gateway: Reader, ref: Ref) -> str:
+def _download_md5(gateway: Reader, ref: Ref) -> str | None:
     digest = hashlib.md5(usedforsecurity=False)
-    with gateway.download(ref) as chunks:
-        for chunk in chunks:
-            digest.update(chunk)
+    try:
+        with gateway.download(ref) as chunks:
+            for chunk in chunks:
+                digest.update(chunk)
+    except Rejected:
+        return None
     return digest.hexdigest()
 
 

@@ -25,9 +25,10 @@ from xnat_sync.gateway.memory import Call, MemoryServer, Moment
 FOLDER = Path(tempfile.mkdtemp(prefix="xnat-sync-property-"))
 CONTENTS = [b"", b"a", b"b", b"long" * 50]
 PROJECT = Ref.project_of("P")
-SUBJECT_FIELDS = {"gender": ["female", "M", "unknown"], "group": ["a", None], "weight": ["70.5", "80", None]}
-SESSION_FIELDS = {"date": ["2024-03-01", None], "note": ["x & y", "<z>"], "field_strength": ["3.0", "1.5"]}
-SCAN_FIELDS = {"type": ["T1w", "bold"], "tr": ["2000", "2", None], "fields.key": ["value", None]}
+Choices = dict[str, list[str | None]]
+SUBJECT_FIELDS: Choices = {"gender": ["female", "M", "unknown"], "group": ["a", None], "weight": ["70.5", "80", None]}
+SESSION_FIELDS: Choices = {"date": ["2024-03-01", None], "note": ["x & y", "<z>"], "field_strength": ["3.0", "1.5"]}
+SCAN_FIELDS: Choices = {"type": ["T1w", "bold"], "tr": ["2000", "2", None], "fields.key": ["value", None]}
 
 
 def _content(index: int) -> Path:
@@ -37,7 +38,7 @@ def _content(index: int) -> Path:
     return path
 
 
-def fields(choices: dict[str, list[str | None]] | dict[str, list[str]]) -> st.SearchStrategy[dict[str, str | None]]:
+def fields(choices: Choices) -> st.SearchStrategy[dict[str, str | None]]:
     optional = {name: st.sampled_from(values) for name, values in choices.items()}
     return st.fixed_dictionaries({}, optional=optional)
 

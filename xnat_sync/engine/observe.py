@@ -92,11 +92,16 @@ def _is_own(level: Level, name: str) -> bool:
 
 
 def _merge(found: Iterable[RemoteObject]) -> dict[Ref, RemoteObject]:
-    """Add up the answers about each object; the first answer decides type and primary project."""
+    """Add up the answers about each object.
+
+    The first answer decides the primary project. A scan's type is decided by the last one, which asked for that type:
+    the listing of all scans may have to guess it.
+    """
     merged: dict[Ref, RemoteObject] = {}
     for part in found:
-        known = merged.get(part.ref)
-        merged[part.ref] = replace(known, fields={**known.fields, **part.fields}) if known else part
+        known = merged.get(part.ref, part)
+        xsi_type = part.xsi_type if part.ref.level is Level.SCAN else known.xsi_type
+        merged[part.ref] = replace(known, xsi_type=xsi_type, fields={**known.fields, **part.fields})
     return merged
 
 

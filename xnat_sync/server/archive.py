@@ -100,16 +100,22 @@ class Folder:
     def __init__(self, catalog: Path) -> None:
         self.catalog = catalog
         self.path = catalog.parent
+        self._inside: set[str] = set()
 
     def file(self, path: str) -> Path:
         """Where ``path`` lies; raises ``UnsafeNameError`` for one that would be elsewhere, also by a symbolic link."""
-        target = self.path / safe_path(path)
-        parent = os.path.realpath(target.parent)
-        home = os.path.realpath(self.path)
-        if parent != home and not parent.startswith(home + os.sep):
-            message = f"Illegal file name, it leaves its folder: {path!r}"
-            raise UnsafeNameError(message)
-        return target
+        relative = safe_path(path)
+        folder = relative.rpartition("/")[0]
+        if folder not in self._inside:
+            if not self._is_inside(self.path / folder):
+                message = f"Illegal file name, it leaves its folder: {path!r}"
+                raise UnsafeNameError(message)
+            self._inside.add(folder)
+        return self.path / relative
+
+    def _is_inside(self, folder: Path) -> bool:
+        real, home = os.path.realpath(folder), os.path.realpath(self.path)
+        return real == home or real.startswith(home + os.sep)
 
     def existing(self, path: str) -> Path | None:
         """The regular file of ``path``, else ``path.gz`` (the old rule of ``CatalogUtils.getFile``), else ``None``."""
