@@ -77,7 +77,7 @@ def _listed(item: Node, problems: Problems) -> FileRequest | None:
         pattern=said["from"].text,
         name=target if renames else None,
         folder="" if renames else target,
-        relative_to=relative_to.rstrip("/") if relative_to else None,
+        relative_to=relative_to,
         optional="optional" in said and said["optional"].text == "true",
         expect=_number(said.get("expect")),
         size=_number(said.get("size")),

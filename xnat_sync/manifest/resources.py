@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.rules import RULES
 from xnat_sync.core.state import FileSpec
 from xnat_sync.manifest.defaults import merged, resource_body
-from xnat_sync.manifest.document import shown
+from xnat_sync.manifest.document import FromEnvironment, shown
 from xnat_sync.manifest.names import file_name_breach, resource_breach
 from xnat_sync.manifest.requests import FileRequest, read_requests
 from xnat_sync.manifest.study import quoted
@@ -70,6 +71,7 @@ class ResourceReader:
         for request in read_requests(files, self._problems):
             self._request(ref, request, scope, labels, taken)
         self._check_folders(ref, taken)
+        self._check_pairs(ref, taken)
 
     def _request(
         self, ref: Ref, request: FileRequest, scope: Scope, labels: dict[str, str | None], taken: dict[str, FoundFile]
@@ -109,7 +111,12 @@ class ResourceReader:
         matches = self._local.find(scope.root, pattern)
         missing = [breach for breach in matches.breaches if breach.rule == "XS201"]
         for breach in matches.breaches:
-            if not (request.optional and breach in missing):
+            if request.optional and breach in missing:
+                continue
+            if isinstance(pattern, FromEnvironment):
+                # The disk's own words would repeat what came from the environment.
+                self._problems.add(breach.rule, f"{shown(pattern)} names {RULES[breach.rule].title}", origin, ref=ref)
+            else:
                 self._study.tell(breach, origin, ref)
         if matches.breaches:
             return matches.files
@@ -126,9 +133,9 @@ class ResourceReader:
             return request.name
         if request.relative_to is None:
             return request.folder + found.name.rpartition("/")[2]
-        head = request.relative_to.removeprefix("./")
+        head = request.relative_to.removeprefix("./").rstrip("/")
         if head not in ("", ".") and not found.name.startswith(head + "/"):
-            summary = f"{shown(found.name)} does not lie below relative_to, {shown(head)}"
+            summary = f"{shown(found.name)} does not lie below relative_to, {shown(request.relative_to)}"
             hint = "check relative_to; it is relative to root too"
             self._problems.add("XS215", summary, request.node.origin(), hint=hint)
         below = found.name if head in ("", ".") else found.name.removeprefix(head + "/")
@@ -155,6 +162,17 @@ class ResourceReader:
                     target = ref.child(Level.FILE, name)
                     summary = f"{shown(head)} is a file in the resource {ref.label}, and {shown(name)} needs a folder"
                     self._problems.add("XS209", summary, self._study.files[target].origin, ref=target)
+
+    def _check_pairs(self, ref: Ref, taken: dict[str, FoundFile]) -> None:
+        """Half a pair is of no use to who downloads the resource."""
+        known = {name.lower() for name in taken}
+        for name in taken:
+            stem, suffix = name[:-4].lower(), name[-4:].lower()
+            mate = {".hdr": ".img", ".img": ".hdr"}.get(suffix)
+            if mate and stem + mate not in known:
+                target = ref.child(Level.FILE, name)
+                summary = f"{shown(name)} is in the resource {ref.label} without its {mate}"
+                self._problems.add("XS315", summary, self._study.files[target].origin, ref=target)
 
 
 def is_absent(body: Node, study: Study) -> bool:
