@@ -5,12 +5,15 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from xnat_sync.cli.exits import Exit
 from xnat_sync.core.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from xnat_sync.cli.console import Console
+    from xnat_sync.cli.options import Serve
 
 ADMIN = "admin"
 _NOT_INSTALLED = "the embedded server needs its extra: pip install 'xnat-sync[server]'"
@@ -26,3 +29,36 @@ def running_on(directory: Path) -> Iterator[str]:
     directory.mkdir(parents=True, exist_ok=True)
     with running(directory, user=ADMIN, password=ADMIN) as server:
         yield server.url
+
+
+def serve(command: Serve, console: Console) -> int:
+    """Serve a folder until the process is interrupted.
+
+    Raises:
+        UsageError: the extra is missing, the address is taken, or the file of faults makes no sense.
+
+    """
+    try:
+        from xnat_sync.server import running
+        from xnat_sync.server.faults import load_faults
+    except ImportError as error:
+        raise UsageError(_NOT_INSTALLED) from error
+
+    def announce(url: str) -> None:
+        login = "admin / admin" if (command.user, command.password) == (ADMIN, ADMIN) else command.user
+        console.out.write(f"XNAT at {url}, login {login}, data in {command.directory}\n")
+        console.out.flush()
+
+    version = command.xnat_version or running.DEFAULT_VERSION
+    try:
+        running.serve(
+            command.directory,
+            host=command.host,
+            port=command.port,
+            settings=running.Settings(user=command.user, password=command.password, version=version),
+            faults=load_faults(command.faults) if command.faults else None,
+            announce=announce,
+        )
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot serve: {error}") from error
+    return Exit.DONE
