@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _INSTANCE: Final = "{http://www.w3.org/2001/XMLSchema-instance}type"
 _XML_TYPES: Final = frozenset({"text/xml", "application/xml"})
+_SOME_FAILED: Final = "Deleted resources as requested, but the following resources failed somehow: "
 _NO_PATHS: Final = (
     "This resource works at the catalog level only and does not accept file paths.  To work with the resource files, "
     "append '/files' after the resource ID."
@@ -65,6 +66,8 @@ def put_resource(call: Call, body: bytes) -> Response:
         demand(call, scene.target, Right.EDIT)
         if scene.resources:
             raise XnatError(409, "Specified resource already exists.")
+        if not scene.ids:
+            raise XnatError(400)
         about, _ = _described(call, body)
         event = begin_event(call.context, call.user, call.query, "Created resource")
         create_resource(call.context, scene.target, scene.ids[0], about, event)
@@ -84,14 +87,19 @@ def post_resource(call: Call, body: bytes) -> Response:
 
 
 def delete_resource(call: Call) -> Response:
-    """``DELETE .../resources/L[,M]``: 200 also when there is nothing to delete."""
+    """``DELETE .../resources/L[,M]``: 200 also when there is nothing to delete; 207 or 500 for those that stay."""
     _refuse_path(call)
     with translated():
         scene = scene_for_writing(call)
         demand(call, scene.target, Right.DELETE)
         if scene.resources:
             event = begin_event(call.context, call.user, call.query, "Removed Catalog")
-            delete_resources(call.context, scene.target, scene.resources, event)
+            failed = delete_resources(call.context, scene.target, scene.resources, event)
+            names = ", ".join(resource.label or str(resource.id) for resource in failed)
+            if len(failed) == len(scene.resources):
+                raise XnatError(500, f"Deletion failed for all resources: {names}")
+            if failed:
+                raise XnatError(207, f"{_SOME_FAILED}{names}")
     return Response(b"", headers={"Content-Type": "text/plain"})
 
 

@@ -115,18 +115,32 @@ def create_resource(context: Context, target: Target, label: str, about: Descrip
     return number
 
 
-def delete_resources(context: Context, target: Target, resources: Sequence[Resource], event: Event) -> None:
-    """Removes the files that the catalogs name, the catalogs and the rows; files unknown to them stay on disk."""
+def delete_resources(
+    context: Context, target: Target, resources: Sequence[Resource], event: Event
+) -> tuple[Resource, ...]:
+    """Removes the files that the catalogs name, the catalogs and the rows; returns those that would not go.
+
+    Files unknown to a catalog stay on disk.
+    """
+    failed = []
     for resource in resources:
-        folder = Folder(context.archive / resource.catalog)
-        keep_in = kept_folder(context)
-        for path in context.catalogs.read(folder.catalog).catalog.entries:
-            folder.remove(path, keep_in=keep_in)
-        folder.discard()
-        with context.store.write() as db:
-            db.execute("DELETE FROM resource WHERE id = ?", (resource.id,))
-            if target.security is not None:
-                record(db, event, target.security)
+        try:
+            _delete_resource(context, target, resource, event)
+        except (OSError, CatalogUnreadableError):
+            failed.append(resource)
+    return tuple(failed)
+
+
+def _delete_resource(context: Context, target: Target, resource: Resource, event: Event) -> None:
+    folder = Folder(context.archive / resource.catalog)
+    kept = kept_folder(context)
+    for path in context.catalogs.read(folder.catalog).catalog.entries:
+        folder.remove(path, keep_in=kept)
+    folder.discard()
+    with context.store.write() as db:
+        db.execute("DELETE FROM resource WHERE id = ?", (resource.id,))
+        if target.security is not None:
+            record(db, event, target.security)
 
 
 def kept_folder(context: Context) -> Path | None:

@@ -192,3 +192,22 @@ def test_digest_faults(http: Any, server: Any, put: Any, study: Any) -> None:
         digests.append(http.rows(f"{study.scan}/resources/{name}/files")[0]["digest"])
     assert digests[0] not in {"", digests[2]}
     assert digests[1] == ""
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (FaultKind.CATALOG_CONFLICT, "Another thread or process modified"),
+        (FaultKind.LOCK_TIMEOUT, "Unable to acquire thread and process locks"),
+    ],
+)
+def test_a_delete_that_fails_changes_nothing(
+    http: Any, server: Any, put: Any, study: Any, kind: Any, words: str
+) -> None:
+    put(f"{study.scan}{NIFTI}/a", b"image")
+    server.faults.add(Fault(kind=kind))
+    reply = http.delete(f"{study.scan}{NIFTI}/a")
+    assert reply.status_code == 500
+    assert words in reply.text
+    assert http.get(f"{study.scan}{NIFTI}/a").content == b"image"
+    assert http.delete(f"{study.scan}{NIFTI}/a").status_code == 200

@@ -467,3 +467,20 @@ def test_what_is_answered_survives_a_restart(tmp_path: Path, http: Any, put: Any
         other.log_in()
         assert other.get(f"{study.scan}{NIFTI}/a").content == b"x"
         other.session.close()
+
+
+def test_a_refused_body_of_any_size_does_not_spoil_the_connection(http: Any, put: Any, study: Any) -> None:
+    """What is not read is thrown away, and the next request on the connection is answered."""
+    big = bytes(60_000_000)
+    put(f"{study.scan}{NIFTI}/a", b"old")
+    assert "duplicates" in put(f"{study.scan}{NIFTI}/a", big).text
+    assert http.put(f"{study.session}/scans/9{NIFTI}/a", data=big, headers=BINARY).status_code == 404
+    assert http.put(f"{study.scan}{NIFTI}/b", data=big, headers={"Content-Type": "application/json"}).status_code == 400
+    assert http.get(f"{study.scan}{NIFTI}/a").content == b"old"
+
+
+def test_overwriting_a_folder_is_an_error(http: Any, put: Any, study: Any) -> None:
+    put(f"{study.scan}{NIFTI}/d/a", b"x")
+    assert http.put(f"{study.scan}{NIFTI}/d?overwrite=true", data=b"x", headers=BINARY).status_code == 500
+    assert http.put(f"{study.scan}{NIFTI}/d/a/b", data=b"x", headers=BINARY).status_code == 500
+    assert http.get(f"{study.scan}{NIFTI}/d/a").content == b"x"

@@ -164,6 +164,24 @@ def test_deleting(http: Any, put: Any, study: Any, on_disk: Path) -> None:
     assert http.delete("/data/experiments/NO/resources/A").status_code == 404
 
 
+def test_deleting_what_will_not_go(http: Any, put: Any, study: Any, on_disk: Path) -> None:
+    """207 names those that failed, 500 when it is all of them (CatalogResource)."""
+    put(f"{study.scan}/resources/A/files/a", b"x")
+    put(f"{study.scan}/resources/B/files/b", b"x")
+    (on_disk / "SCANS/1/A/A_catalog.xml").write_text("<broken")
+    reply = http.delete(f"{study.scan}/resources/A,B")
+    assert reply.status_code == 207
+    assert "Deleted resources as requested, but the following resources failed somehow: A<" in reply.text
+    reply = http.delete(f"{study.scan}/resources/A")
+    assert reply.status_code == 500
+    assert "Deletion failed for all resources: A<" in reply.text
+
+
+def test_a_resource_without_a_name(http: Any, study: Any) -> None:
+    assert http.put(f"{study.scan}/resources/,").status_code == 400
+    assert http.put(f"{study.scan}/resources/").status_code == 405
+
+
 def test_a_label_is_exact_and_case_sensitive(http: Any, put: Any, study: Any) -> None:
     put(f"{study.scan}/resources/nifti/files/a", b"x")
     assert http.rows(f"{study.scan}{NIFTI}/files") == []
