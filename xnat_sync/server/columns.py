@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 from xnat_sync.server import datatypes
 from xnat_sync.server.datatypes import Kind, UnknownFieldError, UnknownTypeError, data_type, is_a, resolve, type_name
+from xnat_sync.server.filtering import all_match
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from xnat_sync.server.shortnames import ShortNames
 
 _SELECTOR: Final = re.compile(r"\[[^\]]*\]")
@@ -43,7 +46,7 @@ _OPEN_ROOTS: Final = frozenset(
         datatypes.SUBJECT_ASSESSOR,
         datatypes.IMAGE_SESSION,
         datatypes.IMAGE_ASSESSOR,
-        "xnat:derivedData",
+        datatypes.DERIVED,
     }
 )
 """Types without an entry in the element security: their lists always carry ``xsiType`` and ``project``."""
@@ -65,14 +68,6 @@ class Column:
     repeat: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """A condition on a column that need not be shown."""
-
-    column: Column
-    value: str
-
-
 @dataclass(slots=True, kw_only=True)
 class Plan:
     """Everything that decides what a listing looks like."""
@@ -80,7 +75,10 @@ class Plan:
     root: str
     id_key: str
     columns: list[Column] = field(default_factory=list)
-    filters: list[Filter] = field(default_factory=list)
+    hidden: list[Column] = field(default_factory=list)
+    """Columns that only the condition looks at."""
+    accepts: Callable[[list[str]], bool] = lambda _: True
+    """The condition, on the values of the hidden columns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +108,17 @@ def make_plan(kind: ListKind, columns: str, xsi_type: str | None, filters: dict[
         column = _column(path, root, keys)
         if all(column.key != other.key for other in plan.columns):
             plan.columns.append(column)
-    plan.filters = [Filter(column=_column(path, root, keys), value=filters[name]) for name, path in conditions.items()]
+    plan.hidden = [_column(path, root, keys) for path in conditions.values()]
+    plan.accepts = all_match([filters[name] for name in conditions], [column.kind for column in plan.hidden])
+    _unify_joins(plan)
+    return plan
+
+
+def plan_of_paths(root: str, shown: dict[str, str], hidden: list[str]) -> Plan:
+    """A plan from full paths alone: key → path for what is shown; the caller sets the condition."""
+    plan = Plan(root=root, id_key="")
+    plan.columns = [replace(_column(path, root, {}), key=key) for key, path in shown.items()]
+    plan.hidden = [_column(path, root, {}) for path in hidden]
     _unify_joins(plan)
     return plan
 
@@ -160,15 +168,25 @@ def _root(kind: ListKind, xsi_type: str | None, paths: list[str]) -> str:
 
 
 def _column(path: str, root: str, keys: dict[str, str]) -> Column:
-    owner = _owner(path)
+    hosted = _hosted(path)
+    owner = _owner(hosted)
     join = "" if is_a(root, owner) else owner
-    rest = path.partition("/")[2]
+    rest = hosted.partition("/")[2]
     found = _locate(owner, rest)
     column = replace(found, key=keys.get(path.lower(), path.lower()), join=join)
     child = data_type(owner).repeats.get(found.repeat.lower())
     if found.repeat and not join and child is not None and _is_object(child.element_type):
         return replace(column, join=child.element_type, repeat="", owner=child.element_type)
     return column
+
+
+def _hosted(path: str) -> str:
+    """The same value seen from the item that has it: demographics are part of a subject."""
+    owner, _, rest = path.partition("/")
+    choice = data_type(datatypes.SUBJECT).references["demographics"]
+    if owner.lower() != choice.type.lower():
+        return path
+    return f"{datatypes.SUBJECT}/{choice.path}[@xsi:type={choice.type}]/{rest}"
 
 
 def _is_object(element_type: str) -> bool:
@@ -213,13 +231,10 @@ def _row_column(owner: str, path: str, prefix: str, leaf: str) -> Column:
 
 def _unify_joins(plan: Plan) -> None:
     """Types of one line of descent are one join, that of the most derived (inferred for joins, as for the root)."""
-    joins = {column.join for column in (*plan.columns, *(item.column for item in plan.filters)) if column.join}
+    joins = {column.join for column in (*plan.columns, *plan.hidden) if column.join}
 
     def derived(join: str) -> str:
         return max((other for other in joins if is_a(other, join)), key=lambda other: len(datatypes.ancestors(other)))
 
     plan.columns = [replace(item, join=derived(item.join)) if item.join else item for item in plan.columns]
-    plan.filters = [
-        replace(item, column=replace(item.column, join=derived(item.column.join))) if item.column.join else item
-        for item in plan.filters
-    ]
+    plan.hidden = [replace(item, join=derived(item.join)) if item.join else item for item in plan.hidden]

@@ -29,6 +29,7 @@ SUBJECT_ASSESSOR: Final = "xnat:subjectAssessorData"
 IMAGE_SESSION: Final = "xnat:imageSessionData"
 IMAGE_SCAN: Final = "xnat:imageScanData"
 IMAGE_ASSESSOR: Final = "xnat:imageAssessorData"
+DERIVED: Final = "xnat:derivedData"
 RECONSTRUCTION: Final = "xnat:reconstructedImageData"
 ABSTRACT_RESOURCE: Final = "xnat:abstractResource"
 DEFAULT_MAX_LENGTH: Final = 255

@@ -22,6 +22,15 @@ def matches(wanted: str, value: str, kind: Kind) -> bool:
     return any(test(part.strip(), value) for part in wanted.split(","))
 
 
+def all_match(wanted: list[str], kinds: list[Kind]) -> Callable[[list[str]], bool]:
+    """The condition that every value satisfies its parameter."""
+
+    def accepts(values: list[str]) -> bool:
+        return all(matches(text, value, kind) for text, value, kind in zip(wanted, values, kinds, strict=True))
+
+    return accepts
+
+
 def _text(wanted: str, value: str) -> bool:
     """Exact and case-sensitive; with a wildcard anywhere, *contains* and case-insensitive."""
     if "*" in wanted or "%" in wanted:

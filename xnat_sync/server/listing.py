@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 from xnat_sync.server import datatypes
 from xnat_sync.server.datatypes import Kind, is_a
-from xnat_sync.server.filtering import matches
 
 if TYPE_CHECKING:
     import sqlite3
@@ -87,21 +86,17 @@ class Table:
 def build_table(db: sqlite3.Connection, plan: Plan, roots: list[Entry], uri: Callable[[Entry], str]) -> Table:
     """The listing that ``plan`` describes over ``roots``, with ``URI`` as the last column."""
     roots = [entry for entry in roots if is_a(entry.row["xsi_type"], plan.root)]
-    hidden = [item.column for item in plan.filters]
-    columns = [*plan.columns, *hidden]
+    columns = [*plan.columns, *plan.hidden]
     sources = _sources(db, columns, roots)
     shown = len(plan.columns)
     rows: list[list[str]] = []
     for root in roots:
         address = uri(root)
-        for cells in _rows_of(root, columns, sources):
+        for cells in _rows_of(root, sources):
             values = [cells.get(number, "") for number in range(len(columns))]
-            if all(
-                matches(item.value, values[shown + number], item.column.kind)
-                for number, item in enumerate(plan.filters)
-            ):
+            if plan.accepts(values[shown:]):
                 rows.append([*_substituted(plan, root, values[:shown]), address])
-    if hidden:
+    if plan.hidden:
         rows = list(map(list, dict.fromkeys(map(tuple, rows))))
     keys = (*(column.key for column in plan.columns), "URI")
     return Table(keys, rows, (*(column.kind for column in plan.columns), Kind.TEXT))
@@ -145,17 +140,12 @@ def _sources(db: sqlite3.Connection, columns: list[Column], roots: list[Entry]) 
     return found
 
 
-def _rows_of(root: Entry, columns: list[Column], sources: list[_Source]) -> list[Cells]:
+def _rows_of(root: Entry, sources: list[_Source]) -> list[Cells]:
     """The product over all sources; a source without rows leaves blanks (LEFT JOIN)."""
-    del columns
     product: list[Cells] = [{}]
     for source in sources:
         branch = _branch(root, source)
-        product = (
-            [{**left, **right} for left in product for right in branch]
-            if len(product) > 1
-            else [{**product[0], **right} for right in branch]
-        )
+        product = [{**left, **right} for left in product for right in branch]
     return product
 
 
@@ -201,9 +191,8 @@ def _joined(db: sqlite3.Connection, join: str, roots: list[Entry]) -> dict[int, 
         return {}
     if is_a(join, datatypes.PROJECT):
         return _by_project(db, roots)
-    wanted = {"subject": datatypes.SUBJECT, "experiment": datatypes.EXPERIMENT, "scan": datatypes.IMAGE_SCAN}
     kind = roots[0].row["kind"]
-    if is_a(join, wanted.get("subject", "")) and kind in {"experiment", "assessor", "scan"}:
+    if is_a(join, datatypes.SUBJECT) and kind in {"experiment", "assessor", "scan"}:
         return _above(db, roots, "subject")
     if is_a(join, datatypes.EXPERIMENT) and kind in {"scan", "assessor", "reconstruction"}:
         return _of_type(_above(db, roots, "experiment"), join)

@@ -47,7 +47,9 @@ def _accepted(call: Call, variants: dict[str, str]) -> str:
     raise XnatError(406)
 
 
-def table_response(call: Call, table: Table, *, title: str | None = None, total: bool = True) -> Response:
+def table_response(
+    call: Call, table: Table, *, title: str | None = None, total: bool = True, root: str | None = None
+) -> Response:
     """A listing: JSON unless asked otherwise; sorted in memory by the keys of the result (``sortBy``)."""
     accepted = _accepted(call, _LIST_VARIANTS)
     wanted = (call.query.get("format") or "").lower()
@@ -60,7 +62,7 @@ def table_response(call: Call, table: Table, *, title: str | None = None, total:
         case "html" | "xlist":
             return Response(_html(table), media_type="text/html")
         case _:
-            return Response(_json(table, title, total=total), media_type="application/json")
+            return Response(_json(table, title, total=total, root=root), media_type="application/json")
 
 
 def _sorted(table: Table, names: str | None, *, descending: bool) -> Table:
@@ -78,7 +80,7 @@ def _sort_key(text: str) -> tuple[int, float, str]:
         return (1, 0.0, text.lower())
 
 
-def _json(table: Table, title: str | None, *, total: bool) -> bytes:
+def _json(table: Table, title: str | None, *, total: bool, root: str | None) -> bytes:
     cells = [
         [as_cell(kind, value, milliseconds=True) for kind, value in zip(table.kinds, row, strict=True)]
         for row in table.rows
@@ -86,6 +88,9 @@ def _json(table: Table, title: str | None, *, total: bool) -> bytes:
     result: dict[str, object] = {"Result": [dict(zip(table.keys, row, strict=True)) for row in cells]}
     if title is not None:
         result["title"] = title
+    if root is not None:
+        result["rootElementName"] = root
+        result["Columns"] = [{"key": key, "header": key} for key in table.keys]
     if total:
         result["totalRecords"] = str(len(cells))
     return json.dumps({"ResultSet": result}, ensure_ascii=False).encode()

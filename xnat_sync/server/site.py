@@ -10,12 +10,13 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from xnat_sync.server import datatypes, users
 from xnat_sync.server.access import Right, project_rights, role_in
 from xnat_sync.server.authentication import LOGIN_PAGE
-from xnat_sync.server.datatypes import data_type, schema_text
+from xnat_sync.server.datatypes import schema_text
 from xnat_sync.server.errors import XnatError
 from xnat_sync.server.parts import type_noun
 from xnat_sync.server.preferences import AUTHENTICATED, DEFAULTS, PUBLIC
 from xnat_sync.server.render import simple_table, table_response
 from xnat_sync.server.routing import Route, blocking, with_body
+from xnat_sync.server.search import display_fields, run_search
 
 if TYPE_CHECKING:
     import sqlite3
@@ -193,21 +194,28 @@ def list_element_fields(call: Call) -> Response:
     name = call.params["TYPE"]
     if not datatypes.is_type(name):
         raise XnatError(404)
-    kind = data_type(datatypes.type_name(name))
+    name = datatypes.type_name(name)
     rows = [
         {
-            "FIELD_ID": found.path.replace("/", "_").upper(),
-            "HEADER": found.path.rpartition("/")[2],
-            "SUMMARY": f"{kind.name}/{found.path}",
-            "TYPE": found.kind.value,
+            "FIELD_ID": field_id,
+            "HEADER": path.rpartition("/")[2],
+            "SUMMARY": path,
+            "TYPE": "string",
             "REQUIRES_VALUE": "false",
             "DESC": "",
-            "ELEMENT_NAME": kind.name,
+            "ELEMENT_NAME": name,
             "SRC": "0",
         }
-        for found in kind.fields.values()
+        for field_id, path in display_fields(name).items()
     ]
     return table_response(call, simple_table(_FIELD_KEYS, rows))
+
+
+def search(call: Call, body: bytes) -> Response:
+    """Runs a stored-search document."""
+    with call.context.store.read() as db:
+        root, table = run_search(db, call.user, body)
+    return table_response(call, table, title="Search results", root=root)
 
 
 _FIELD_KEYS: Final = ("FIELD_ID", "HEADER", "SUMMARY", "TYPE", "REQUIRES_VALUE", "DESC", "ELEMENT_NAME", "SRC")
@@ -419,6 +427,7 @@ ROUTES = [
     Route("GET", "/schemas/{SPACE}/{NAME}", blocking(get_schema), "SchemaOnlyApi; TestSchemasOnlyApi"),
     Route("GET", "/search/elements", blocking(list_elements), "SearchElementListResource", archive=False),
     Route("GET", "/search/elements/{TYPE}", blocking(list_element_fields), "inferred columns", archive=False),
+    Route("POST", "/search", with_body(search), "SearchResource; keys as xnatpy and pyxnat read them", archive=False),
     Route("GET", "/xapi/users/username", blocking(user_name), "UsersApi.getUsername"),
     Route("GET", "/xapi/users", blocking(list_user_names), "UsersApi"),
     Route("POST", "/xapi/users", with_body(post_user), "UsersApi"),
