@@ -150,7 +150,7 @@ def test_a_block_of_the_readme_is_what_the_program_says(name: str, updating: boo
 
 def test_ci_runs_the_readmes_test_command() -> None:
     command = block(README.read_text(encoding="utf-8"), "test command").strip()
-    assert command.endswith("python -m pytest")
+    assert command.endswith("python -m pytest -n auto")
     assert "begin: test command" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 
