@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -354,6 +355,50 @@ subjects:
     parents = {ref.parent for ref in loaded.desired.absent if ref.parent}
     known = loaded.desired.objects.keys()
     assert all(parent in known or parent.parent in known for parent in parents)
+
+
+def test_the_nearest_alone_says_whether_a_resource_is_there(load: Load) -> None:
+    loaded = load(
+        HEAD
+        + """
+defaults:
+  session: {xsi_type: xnat:mrSessionData}
+  scan: {files: odd/readme, resources: {OLD: {state: absent}}}
+subjects:
+  s1:
+    sessions:
+      e1:
+        scans:
+          1: {}
+          2: {resources: {NIFTI: {state: absent}, OLD: odd/readme}}
+"""
+    )
+    assert sorted(ref.short for ref in loaded.desired.absent) == ["s1/e1/1/OLD", "s1/e1/2/NIFTI"]
+    assert sorted(ref.short for ref in loaded.desired.files) == ["s1/e1/1/NIFTI/readme", "s1/e1/2/OLD/readme"]
+
+
+def test_a_name_on_the_disk_that_is_not_utf8(load: Load, study: Path) -> None:
+    (study / "data" / os.fsdecode(b"caf\xe9.txt")).write_bytes(b"x")
+    with pytest.raises(ManifestError) as caught:
+        load(one_scan("{files: 'caf*'}"))
+    assert [problem.rule for problem in caught.value.problems] == ["XS210"]
+
+
+def test_includes_reach_upwards(load: Load) -> None:
+    loaded = load(
+        "version: 1\n",
+        "deep/main.yaml",
+        deep__main="version: 1\nproject: MOOD\ninclude: ['../parts/*.yaml', ../one.yaml]\n",
+        parts__a="subjects: {s1: {}}\n",
+        one="subjects: {s2: {}}\n",
+    )
+    assert shorts(loaded, Level.SUBJECT) == ["s1", "s2"]
+
+
+def test_what_the_environment_lacks_is_told_once(load: Load) -> None:
+    with pytest.raises(ManifestError) as caught:
+        load(HEAD + "server: '${env:UNSET}'\nsubjects: {s1: {yob: '${env:UNSET}', resources: {R: '${env:UNSET}'}}}\n")
+    assert [problem.rule for problem in caught.value.problems] == ["XS030"] * 3
 
 
 def test_environment(load: Load) -> None:

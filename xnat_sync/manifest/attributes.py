@@ -19,7 +19,6 @@ from xnat_sync.manifest.names import custom_variable_breach
 from xnat_sync.manifest.schema import did_you_mean
 
 if TYPE_CHECKING:
-    from xnat_sync.core.errors import Origin
     from xnat_sync.core.refs import Ref
     from xnat_sync.manifest.document import Node
     from xnat_sync.manifest.problems import Problems
@@ -29,7 +28,7 @@ STRUCTURE = frozenset(
 )
 """The keys of an object's body that are not attributes."""
 
-Values = dict[str, "tuple[str | None, Origin]"]
+Values = dict[str, "tuple[str | None, Node]"]
 
 
 def read_attributes(ref: Ref, xsi_type: str, body: Node, problems: Problems) -> Values:
@@ -65,7 +64,7 @@ def _take(ref: Ref, attribute: Attribute, node: Node, values: Values, problems: 
             summary = f"{attribute.name} cannot be cleared: XNAT takes one of {', '.join(attribute.choices)}"
             problems.add("XS114", summary, node.origin(), ref=ref)
             return
-        values[attribute.name] = (None, node.key_origin())
+        values[attribute.name] = (None, node)
         return
     text = node.text or ""
     wrong = value_error(attribute, text)
@@ -73,7 +72,7 @@ def _take(ref: Ref, attribute: Attribute, node: Node, values: Values, problems: 
         summary = f"{attribute.name}: {shown(text)} {wrong}"
         problems.add("XS113", summary, node.origin(), hint=_remedy(attribute, text), ref=ref)
         return
-    values[attribute.name] = (str(text), node.key_origin())
+    values[attribute.name] = (str(text), node)
 
 
 def _remedy(attribute: Attribute, text: str) -> str:

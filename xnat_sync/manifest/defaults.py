@@ -57,10 +57,16 @@ def _over(near: Node, far: Node) -> Node:
 def _resources_over(near: Node, far: Node) -> Node:
     entries = dict(far.labels())
     for label, resource in near.labels().items():
-        entries[label] = (
-            merged(resource_body(resource), resource_body(entries[label])) if label in entries else resource
-        )
+        default = entries.get(label)
+        # To be there and to be absent do not mix: the nearest alone decides.
+        mixes = default is not None and _gone(resource) == _gone(default)
+        entries[label] = merged(resource_body(resource), resource_body(default)) if default and mixes else resource
     return near.with_entries(entries)
+
+
+def _gone(resource: Node) -> bool:
+    state = resource.entries().get("state")
+    return state is not None and state.text == "absent"
 
 
 def resource_body(resource: Node) -> Node:

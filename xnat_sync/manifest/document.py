@@ -190,6 +190,9 @@ class Node:
     @property
     def pointer(self) -> str:
         """The JSON pointer (RFC 6901)."""
+        joined = "/".join(map(str, ("", *self.path)))
+        if "~" not in joined and joined.count("/") == len(self.path):
+            return joined
         return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in self.path)
 
     def origin(self) -> Origin:

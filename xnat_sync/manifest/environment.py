@@ -56,11 +56,13 @@ def _replace(parent: Node, child: Node, environ: Mapping[str, str], problems: Pr
         if not _NAME.fullmatch(name) or use["rest"] or not use.group().endswith("}"):
             summary = f"{use.group()} is not a use of the environment"
             problems.add("XS021", summary, child.origin(), hint="write ${env:NAME} or ${env:NAME:-default}")
+            child.document.broken.add(child.path)
             return use.group()
         # An empty variable counts as not set where a default is given, as in a shell.
         found = environ.get(name) or (default[2:] if default is not None else environ.get(name))
         if found is None:
             problems.add("XS030", f"the environment variable {name} is not set", child.origin())
+            child.document.broken.add(child.path)
             return use.group()
         return found
 

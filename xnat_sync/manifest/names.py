@@ -18,6 +18,8 @@ _LABEL = re.compile(r"[A-Za-z0-9_-]+")
 _RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
 _CUSTOM = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_. -]*[A-Za-z0-9_.-])?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# How Python shows a byte of a file's name that is not UTF-8.
+_LONE = re.compile(r"[\ud800-\udfff]")
 # The first six are refused by XNAT's own page (`FileViewer.js`); no URL carries the others as they are.
 _AWKWARD = re.compile(r"[\[\]%#{};?\"<>^`|]")
 
@@ -69,7 +71,9 @@ def file_name_breach(name: str) -> Breach | None:
     """
     parts = name.split("/")
     what = ""
-    if "\\" in name or _CONTROL.search(name):
+    if _LONE.search(name):
+        what = "is not UTF-8 on this disk"
+    elif "\\" in name or _CONTROL.search(name):
         what = "has a backslash or a control character in it"
     elif "" in parts or "." in parts or ".." in parts:
         what = "is not a plain relative path"
@@ -77,7 +81,7 @@ def file_name_breach(name: str) -> Breach | None:
         what = "ends like XNAT's own catalog files"
     elif any(part.startswith(".~lock-") for part in parts):
         what = "begins like XNAT's own lock files"
-    elif any(len(part.encode()) > LONGEST_NAME for part in parts):
+    elif len(name) > LONGEST_NAME // 4 and any(len(part.encode()) > LONGEST_NAME for part in parts):
         what = f"is longer than {LONGEST_NAME} bytes"
     if what:
         return Breach(rule="XS210", summary=f"the file name {shown(name)} {what}")

@@ -25,9 +25,10 @@ class Study:
         self.objects: dict[Ref, ObjectSpec] = {}
         self.files: dict[Ref, FileSpec] = {}
         self.absent: dict[Ref, Origin | None] = {}
-        self._places: dict[Ref, dict[str, Origin]] = {}
-        self._claims: dict[Ref, Origin] = {}
-        self._spelled: dict[tuple[Level, Ref | None, str], tuple[Ref, Origin]] = {}
+        # Nodes, not origins: few of them are ever told.
+        self._places: dict[Ref, dict[str, Node]] = {}
+        self._claims: dict[Ref, Node] = {}
+        self._spelled: dict[tuple[Level, Ref | None, str], tuple[Ref, Node]] = {}
 
     def desired(self) -> DesiredState:
         """What has grown."""
@@ -39,12 +40,12 @@ class Study:
 
     def claim(self, ref: Ref, node: Node) -> bool:
         """Take hold of an object that may be described once only; false if it was described elsewhere."""
-        here = node.key_origin()
-        there = self._claims.setdefault(ref, here)
-        if there is here:
+        first = self._claims.setdefault(ref, node)
+        if first is node:
             return True
+        there = first.key_origin()
         summary = f"the {ref.level.noun} {ref.short} is described in {there.file}:{there.line} already"
-        self.problems.add("XS107", summary, here, ref=ref)
+        self.problems.add("XS107", summary, node.key_origin(), ref=ref)
         return False
 
     def want_absent(self, ref: Ref, node: Node) -> None:
@@ -61,20 +62,22 @@ class Study:
 
         A session's siblings are all sessions of the project (`checkUniqueLabel`).
         """
-        here = node.key_origin()
         siblings = self.project if ref.level is Level.SESSION else ref.parent
-        other, there = self._spelled.setdefault((ref.level, siblings, ref.label.casefold()), (ref, here))
+        other, first = self._spelled.setdefault((ref.level, siblings, ref.label.casefold()), (ref, node))
+        if other == ref:
+            return
+        there = first.key_origin()
         if other.label != ref.label:
             what = "path" if ref.level is Level.FILE else f"{ref.level.noun} label"
             rule = "XS209" if ref.level is Level.FILE else "XS104"
             summary = f"the {what} {ref.label} differs from {other.label} in {there.file}:{there.line} in case only"
-            self.problems.add(rule, summary, here, ref=ref)
-        elif other != ref:
+            self.problems.add(rule, summary, node.key_origin(), ref=ref)
+        else:
             owner = other.parent.label if other.parent else ""
             summary = f"the session label {ref.label} is taken by subject {owner} in {there.file}:{there.line}"
-            self.problems.add("XS105", summary, here, ref=ref)
+            self.problems.add("XS105", summary, node.key_origin(), ref=ref)
 
-    def want(self, spec: ObjectSpec, places: dict[str, Origin]) -> None:
+    def want(self, spec: ObjectSpec, places: dict[str, Node]) -> None:
         """Add an object, or what another manifest says of the same project or subject.
 
         ``places`` says where each attribute was written.
@@ -87,14 +90,15 @@ class Study:
             self.problems.add("XS107", summary, spec.origin, ref=spec.ref)
         if held is None:
             self.objects[spec.ref] = spec
-            self._places[spec.ref] = places
+            if spec.ref.level <= Level.SUBJECT:
+                self._places[spec.ref] = places
             return
         known = self._places[spec.ref]
         for name, value in spec.fields.items():
             if name in held.fields and held.fields[name] != value:
-                there = known[name]
+                there = known[name].key_origin()
                 summary = f"{name} of {spec.ref.level.noun} {spec.ref.short} is another in {there.file}:{there.line}"
-                self.problems.add("XS107", summary, places[name], ref=spec.ref)
+                self.problems.add("XS107", summary, places[name].key_origin(), ref=spec.ref)
         self._places[spec.ref] = {**places, **known}
         self.objects[spec.ref] = ObjectSpec(
             ref=held.ref,
@@ -119,7 +123,7 @@ class Study:
                 self.problems.add("XS106", summary, spec.origin, ref=spec.ref)
 
 
-def fields_of(values: dict[str, tuple[str | None, Origin]]) -> tuple[Fields, dict[str, Origin]]:
+def fields_of(values: dict[str, tuple[str | None, Node]]) -> tuple[Fields, dict[str, Node]]:
     """Attribute values apart from their places."""
     return {name: value for name, (value, _) in values.items()}, {name: place for name, (_, place) in values.items()}
 
