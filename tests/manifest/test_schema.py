@@ -99,4 +99,3 @@ def test_rules_are_sentences_of_one_form() -> None:
         assert not rule.title.endswith(".")
         assert rule.remedy
         assert not rule.remedy.endswith(".")
-    assert list(RULES) == sorted(RULES) or {*RULES} == {*sorted(RULES)}
