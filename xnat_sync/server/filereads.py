@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
 
-from xnat_sync.server.bundle import Naming, Packed, bundle_of, bundle_response
+from xnat_sync.server.bundle import Bundle, Naming, Packed, bundle_of, bundle_response
 from xnat_sync.server.dirlist import COLUMNS as DIR_COLUMNS
 from xnat_sync.server.dirlist import listing, matches, row
 from xnat_sync.server.download import file_response
@@ -30,13 +31,12 @@ from xnat_sync.server.filerequest import scene_for_reading, translated
 from xnat_sync.server.filetables import demand_acceptable, file_table
 from xnat_sync.server.layout import session_folder
 from xnat_sync.server.resolve import parent_of, resolve
+from xnat_sync.server.xcat import Link, xcat_response
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
-    from pathlib import Path
 
-    from xnat_sync.server.bundle import Bundle
     from xnat_sync.server.filerequest import Scene
     from xnat_sync.server.routing import Call
 
@@ -103,6 +103,8 @@ def _many(call: Call, scene: Scene, entries: Sequence[Found]) -> Response:
     kind = bundle_of(call.query.get("format"))
     if kind is not None:
         return _bundle(call, scene, entries, kind)
+    if (call.query.get("format") or "").lower() == "xcat":
+        return _xcat(call, scene, entries)
     locator = locator_of(call.query)
     base = context_uri(scene.target) if scene.ids and len(scene.resources) == 1 else None
     rows = sorted_rows(rows_of(call.context.archive, entries, locator, base), call.query)
@@ -119,6 +121,20 @@ def _bundle(call: Call, scene: Scene, entries: Sequence[Found], kind: Bundle) ->
         return _missing(call)
     name = next(iter(naming.folders.values()), "files").rpartition("/")[2]
     return bundle_response(kind, packed, name, call.query)
+
+
+def _xcat(call: Call, scene: Scene, entries: Sequence[Found]) -> Response:
+    with call.context.store.read() as db:
+        naming = _naming(db, call, scene, Bundle.ZIP)
+    server = str(call.request.base_url).rstrip("/")
+    return xcat_response(
+        Link(
+            url=f"{server}{found.resource.uri}/files/{found.entry.path}",
+            path=naming.name(found, Path(found.entry.path)),
+            size=found.entry.size,
+        )
+        for found in entries
+    )
 
 
 def _naming(db: sqlite3.Connection, call: Call, scene: Scene, kind: Bundle) -> Naming:

@@ -23,6 +23,8 @@ class SlowUpload:
     """An upload whose body is sent piece by piece over a bare socket."""
 
     def __init__(self, server: Any, http: Any, path: str, size: int, media_type: str = BINARY["Content-Type"]) -> None:
+        self._log, self._path = server.log, path.partition("?")[0]
+        self._answers = self._answered() + 1
         host, _, port = server.url.removeprefix("http://").partition(":")
         self.socket = socket.create_connection((host, int(port)))
         self.socket.settimeout(30)
@@ -49,6 +51,13 @@ class SlowUpload:
     def abort(self) -> None:
         self.socket.close()
 
+    def is_over(self) -> bool:
+        """Whether the server has finished with it: nothing of it may reach the next test."""
+        return self._answered() >= self._answers
+
+    def _answered(self) -> int:
+        return sum(entry.path == self._path for entry in self._log)
+
 
 @pytest.fixture
 def slow(server: Any, http: Any, study: Any) -> Iterator[Callable[..., SlowUpload]]:
@@ -61,6 +70,7 @@ def slow(server: Any, http: Any, study: Any) -> Iterator[Callable[..., SlowUploa
     yield start
     for upload in uploads:
         upload.abort()
+        wait_for(upload.is_over)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
@@ -90,6 +100,22 @@ def test_overlapping_in_body_uploads_conflict(http: Any, put: Any, study: Any, s
     assert "duplicates" in put(f"{study.scan}{NIFTI}/slow", b"new").text
     put(f"{study.scan}{NIFTI}/slow", b"again", overwrite="true")
     assert http.get(f"{study.scan}{NIFTI}/slow").content == b"again"
+
+
+def test_racing_first_uploads_register_the_resource_twice(
+    http: Any, put: Any, study: Any, slow: Any, on_disk: Path
+) -> None:
+    """No label is unique: both insert a row for one catalog, and everything is listed twice (ResourceModifierA)."""
+    upload = slow(f"{study.scan}{NIFTI}/slow", 6)
+    upload.send(b"abc")
+    wait_for((on_disk / "SCANS/1/NIFTI/slow").exists)
+    put(f"{study.scan}{NIFTI}/quick", b"x")
+    upload.send(b"def")
+    assert upload.reply().startswith("HTTP/1.1 500")
+    assert [row["label"] for row in http.rows(f"{study.scan}/resources")] == ["NIFTI", "NIFTI"]
+    assert [row["Name"] for row in http.rows(f"{study.scan}{NIFTI}")] == ["quick", "quick"]
+    http.delete(f"{study.scan}/resources/NIFTI")
+    assert http.rows(f"{study.scan}/resources") == []
 
 
 def test_a_form_is_spooled_before_the_catalog_is_read(http: Any, put: Any, study: Any, slow: Any, server: Any) -> None:

@@ -201,6 +201,13 @@ def test_csv_xml_and_html(http: Any, filled: Any) -> None:
     assert "<td>note.txt</td>" in http.get(f"{E1}/files?format=html").text
 
 
+def test_xcat(http: Any, server: Any, filled: Any) -> None:
+    """One catalog of full URLs, with the path that a zip would have."""
+    reply = http.get(f"{E1}/scans/1/files?format=xcat")
+    assert f'URI="{server.url}{SCAN1}" cachePath="MR1/scans/1-T1w/resources/NIFTI/files/t1.nii"' in reply.text
+    assert '<cat:metaField name="SIZE">1</cat:metaField>' in reply.text
+
+
 @pytest.mark.parametrize(
     ("accept", "status"),
     [("*/*", 200), ("application/json", 200), ("text/html,q=0.1", 200), ("application/pdf", 406), ("text/csv", 406)],
