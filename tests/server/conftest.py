@@ -79,6 +79,7 @@ def server(shared_server: RunningServer) -> RunningServer:
     for folder in (context.archive, context.cache):
         for path in folder.iterdir():
             shutil.rmtree(path)
+    context.preferences.reload()
     context.sessions.revoke_all()
     context.faults.clear()
     context.log.clear()

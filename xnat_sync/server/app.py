@@ -61,20 +61,24 @@ class Application:
             if fault is not None and fault.kind is FaultKind.ANONYMOUS:
                 self.context.sessions.revoke(request.cookies.get("JSESSIONID", ""))
             _refuse_odd_path(request)
-            identity = await run_in_threadpool(self._identify, request)
+            identity = await self._identify(request)
             response = await self._dispatch(request, identity)
         except XnatError as error:
             response = render_error(error)
         except Exception:  # noqa: BLE001 - whatever goes wrong in a handler, the client gets XNAT's 500 page and we the trace
             _log.exception("%s %s", request.method, request.url.path)
             response = render_error(XnatError(500))
-        await run_in_threadpool(self._set_cookies, request, response, identity)
+        self._set_cookies(response, identity)
         return identity, response
 
-    def _identify(self, request: Request) -> Identity:
+    async def _identify(self, request: Request) -> Identity:
+        """A cookie is looked up at once; credentials may cost a database query and a slow hash, off the loop."""
         context = self.context
         now = int(context.clock().timestamp() * 1000)
-        identity = identify(request, context.sessions, self._credentials, now)
+        if "authorization" in request.headers:
+            identity = await run_in_threadpool(identify, request, context.sessions, self._credentials, now)
+        else:
+            identity = identify(request, context.sessions, self._credentials, now)
         require_login(request, identity, lambda: context.preferences.is_on("requireLogin"))
         return identity
 
@@ -92,7 +96,7 @@ class Application:
         )
         return await match.route.handler(call)
 
-    def _set_cookies(self, request: Request, response: Response, identity: Identity | None) -> None:
+    def _set_cookies(self, response: Response, identity: Identity | None) -> None:
         """``SESSION_EXPIRATION_TIME`` on every response, with its quotes (``XnatExpiredPasswordFilter``)."""
         if identity is not None and identity.is_new and identity.session is not None:
             response.headers.append("Set-Cookie", session_cookie(identity.session.id))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xnat_sync.server import datatypes
@@ -46,30 +47,36 @@ def subject_or_new(change: Change, project: str, text: str) -> sqlite3.Row:
     return create_subject(change, project, escape(text), Draft(xsi_type=datatypes.SUBJECT))
 
 
-def put_experiment(
-    change: Change,
-    *,
-    project: str,
-    name: str,
-    existing: sqlite3.Row | None,
-    subject: str | None,
-    draft: Draft | None,
-) -> Saved:
-    """Creates or updates. ``subject`` is what the URL (or ``subject_ID``) says; the draft's own wins."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an experiment goes: its project, the URL's name for it, what is there already, and its participant.
+
+    ``subject`` is what the URL (or ``subject_ID``) says; a document's own wins.
+    """
+
+    project: str
+    name: str
+    existing: sqlite3.Row | None
+    subject: str | None
+
+
+def put_experiment(change: Change, place: Place, draft: Draft | None, *, whole: bool = False) -> Saved:
+    """Creates or updates. ``whole``: what is not sent goes (``allowDataDeletion`` where the route obeys it)."""
+    existing, project = place.existing, place.project
     draft = _require_experiment(draft, existing)
-    sent = draft.pop("subject_ID")
-    wanted = sent or subject
+    wanted = draft.pop("subject_ID") or place.subject
     if existing is not None:
         if not can(change.db, change.user, existing, Right.EDIT):
             raise XnatError(403, FORBIDDEN)
-        _update(change, existing, wanted, draft)
+        _update(change, existing, wanted, draft, whole=whole)
         return Saved(get(change.db, existing["pk"]), created=False)
     if wanted is None:
         raise XnatError(400, f"The content of element '{draft.xsi_type}' is not complete. 'subject_ID' Required Field")
     if Right.CREATE not in data_rights(change.db, change.user, project):
         raise XnatError(403, FORBIDDEN)
     owner = subject_or_new(change, project, wanted)
-    return Saved(create_experiment(change, project, owner, draft.get("label") or escape(name), draft), created=True)
+    label = draft.get("label") or escape(place.name)
+    return Saved(create_experiment(change, project, owner, label, draft), created=True)
 
 
 def _require_experiment(draft: Draft | None, existing: sqlite3.Row | None) -> Draft:
@@ -130,7 +137,7 @@ def _status(change: Change, project: str) -> str:
     return "quarantine" if setting(change.db, project, "quarantine_code") == "1" else "active"
 
 
-def _update(change: Change, existing: sqlite3.Row, subject: str | None, draft: Draft) -> None:
+def _update(change: Change, existing: sqlite3.Row, subject: str | None, draft: Draft, *, whole: bool) -> None:
     _refuse_moves(existing, draft)
     change.require_justification(existing["xsi_type"])
     draft.require_valid()
@@ -142,7 +149,6 @@ def _update(change: Change, existing: sqlite3.Row, subject: str | None, draft: D
             draft.fields.update({"visit": None, "visit_id": None, "protocol": None})
     if _status(change, existing["project"]) == "quarantine":
         columns["status"] = "quarantine"
-    whole = change.query.flag("allowDataDeletion")
     changed = (replace_fields if whole else merge)(change, existing, draft.fields)
     if columns:
         changed = merge(change, get(change.db, existing["pk"]), {}, **columns) or changed
@@ -191,9 +197,8 @@ def save_embedded(change: Change, subject: sqlite3.Row, draft: Draft) -> None:
     for child in draft.children.get("experiments/experiment", []):
         label = child.get("label") or ""
         existing = by_label(change.db, EXPERIMENT_KINDS, subject["project"], label)
-        put_experiment(
-            change, project=subject["project"], name=label, existing=existing, subject=subject["id"], draft=child
-        )
+        place = Place(project=subject["project"], name=label, existing=existing, subject=subject["id"])
+        put_experiment(change, place, child)
 
 
 def find_assessor(db: sqlite3.Connection, session: sqlite3.Row, text: str) -> sqlite3.Row | None:
@@ -217,7 +222,7 @@ def put_assessor(change: Change, session: sqlite3.Row, name: str, draft: Draft |
         if label and label != existing["label"]:
             raise XnatError(400, "Label must be modified through separate URI.")
         draft.pop("imageSession_ID")
-        _update(change, existing, None, draft)
+        _update(change, existing, None, draft, whole=change.query.flag("allowDataDeletion"))
         return Saved(get(change.db, existing["pk"]), created=False)
     return Saved(_create_assessor(change, session, label or escape(name) or None, draft), created=True)
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from xnat_sync.server import datatypes, shortnames
 from xnat_sync.server.errors import XnatError
 from xnat_sync.server.experiments import (
+    Place,
     find_assessor,
     post_experiment,
     put_assessor,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from xnat_sync.server.records import Change
     from xnat_sync.server.routing import Call
+    from xnat_sync.server.subjects import Saved
 
 _SHARE_COLUMNS = ("label", "ID", "Secondary_ID", "Name")
 
@@ -114,7 +116,7 @@ def put_one_subject(call: Call, body: bytes) -> Response:
             draft.fields.setdefault("project", existing["project"])
         saved = put_subject(change, project, name, draft)
         save_embedded(change, saved.row, draft)
-    return text_response(saved.row["id"], 201 if saved.created else 200)
+    return _saved(saved)
 
 
 def post_one_subject(call: Call, body: bytes) -> Response:
@@ -159,7 +161,11 @@ def put_below_subject(call: Call, body: bytes) -> Response:
         existing = for_writing(change.db, EXPERIMENT_KINDS, project["id"], call.params["E"])
         if existing is not None and existing["kind"] == "assessor":
             raise XnatError(500)  # inferred: the constructor's cast fails
-        return _put_experiment(change, call, body, project["id"], existing, call.params["S"], shortnames.SESSION)
+        place = Place(project=project["id"], name=call.params["E"], existing=existing, subject=call.params["S"])
+        if place.existing is not None and (done := _share_or_rename(change, call, place)) is not None:
+            return done
+        draft = submission(call, body).load(shortnames.SESSION, existing_type=_type_of(existing))
+        return _saved(put_experiment(change, place, draft, whole=call.query.flag("allowDataDeletion")))
 
 
 def put_in_project(call: Call, body: bytes) -> Response:
@@ -167,32 +173,38 @@ def put_in_project(call: Call, body: bytes) -> Response:
     with changing(call) as change:
         project = project_for_list(change.db, call)
         existing = by_label(change.db, EXPERIMENT_KINDS, project["id"], call.params["E"])
-        subject = call.query.get("subject_ID")
-        return _put_experiment(change, call, body, project["id"], existing, subject, shortnames.NONE)
+        place = Place(
+            project=project["id"],
+            name=call.params["E"],
+            existing=existing,
+            subject=call.query.get("subject_ID"),
+        )
+        if place.existing is not None and (done := _share_or_rename(change, call, place)) is not None:
+            return done
+        draft = submission(call, body).load(shortnames.NONE, existing_type=_type_of(existing))
+        # Here the template stays for query parameters; only the exact text counts, and only for a document.
+        whole = call.query.get("allowDataDeletion") == "true" and draft is not None and draft.from_xml
+        return _saved(put_experiment(change, place, draft, whole=whole))
 
 
-def _put_experiment(  # noqa: PLR0913, PLR0917 - what the two routes differ in
-    change: Change,
-    call: Call,
-    body: bytes,
-    project: str,
-    existing: sqlite3.Row | None,
-    subject: str | None,
-    short: shortnames.ShortNames,
-) -> Response:
-    label = _new_label(call)
-    if existing is not None and call.tail:
+def _share_or_rename(change: Change, call: Call, place: Place) -> Response | None:
+    """What a tail or a ``label`` on an existing experiment means; nothing else of the request counts then."""
+    existing = place.existing
+    assert existing is not None
+    if call.tail:
         if not call.tail.startswith("projects/"):
             raise XnatError(400)
         _share_or_move(change, call, existing)
         return empty_response() if call.query.flag("primary") else text_response(existing["id"])
-    if existing is not None and label is not None:
-        rename(change, existing, project, label)
-        return empty_response()
-    draft = submission(call, body).load(short, existing_type=_type_of(existing))
-    saved = put_experiment(
-        change, project=project, name=call.params["E"], existing=existing, subject=subject, draft=draft
-    )
+    label = _new_label(call)
+    if label is None:
+        return None
+    rename(change, existing, place.project, label)
+    return empty_response()
+
+
+def _saved(saved: Saved) -> Response:
+    """201 or 200 with the accession ID."""
     return text_response(saved.row["id"], 201 if saved.created else 200)
 
 
@@ -211,10 +223,8 @@ def put_by_id(call: Call, body: bytes) -> Response:
         project = draft.get("project")
         if not project or by_id(change.db, ("project",), project) is None:
             raise XnatError(422, "Submitted experiment record must include the project attribute.")
-        saved = put_experiment(
-            change, project=project, name=call.params["E"], existing=existing, subject=None, draft=draft
-        )
-    return text_response(saved.row["id"], 201 if saved.created else 200)
+        place = Place(project=project, name=call.params["E"], existing=existing, subject=None)
+        return _saved(put_experiment(change, place, draft))
 
 
 def post_one_experiment(call: Call, body: bytes) -> Response:
@@ -339,8 +349,7 @@ def put_one_assessor(call: Call, body: bytes) -> Response:
         session = require_session_edit(change, session_of(change.db, call), "assessor")
         existing = find_assessor(change.db, session, call.params["A"])
         draft = submission(call, body).load(shortnames.ASSESSOR, existing_type=_type_of(existing))
-        saved = put_assessor(change, session, call.params["A"], draft)
-    return text_response(saved.row["id"], 201 if saved.created else 200)
+        return _saved(put_assessor(change, session, call.params["A"], draft))
 
 
 def delete_assessor(call: Call) -> Response:

@@ -51,16 +51,22 @@ _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
 class Preferences:
-    """Reads and writes preferences; a value set once survives a restart."""
+    """Reads and writes preferences; a value set once survives a restart. Kept in memory: every request asks."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._values: dict[str, str] = {}
+        self.reload()
+
+    def reload(self) -> None:
+        """Reads all values from the store again."""
+        with self._store.read() as db:
+            stored = {row["name"]: row["value"] for row in db.execute("SELECT name, value FROM preference")}
+        self._values = {**DEFAULTS, **stored}
 
     def get(self, name: str) -> str:
         """The value as text; ``KeyError`` for an unknown name."""
-        with self._store.read() as db:
-            row = db.execute("SELECT value FROM preference WHERE name = ?", (name,)).fetchone()
-        return DEFAULTS[name] if row is None else str(row["value"])
+        return self._values[name]
 
     def set(self, name: str, value: str) -> None:
         """Stores a value."""
@@ -70,6 +76,7 @@ class Preferences:
                 " ON CONFLICT(name) DO UPDATE SET value = excluded.value",
                 (name, value),
             )
+        self.reload()
 
     def is_on(self, name: str) -> bool:
         """Whether a switch is on."""
@@ -82,6 +89,4 @@ class Preferences:
 
     def all(self) -> dict[str, str]:
         """Every known preference with its present value."""
-        with self._store.read() as db:
-            stored = {row["name"]: row["value"] for row in db.execute("SELECT name, value FROM preference")}
-        return {**DEFAULTS, **stored}
+        return dict(self._values)

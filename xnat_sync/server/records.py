@@ -100,29 +100,31 @@ def insert(change: Change, **columns: Any) -> sqlite3.Row:
 
 def merge(change: Change, item: sqlite3.Row, fields: Mapping[str, str | None], **columns: Any) -> bool:
     """Applies values (``None`` clears) and columns; says whether anything changed. No change leaves no trace."""
-    before = fields_of(item)
-    after = dict(before)
+    after = fields_of(item)
     for path, value in fields.items():
         if value is not None:
             after[path] = value
-        elif path.endswith("/field") and path in before:
+        elif path.endswith("/field") and path in after:
             after[path] = ""  # a blanked custom field keeps its row (inferred)
         else:
             after.pop(path, None)
+    return _save(change, item, after, columns)
+
+
+def replace_fields(change: Change, item: sqlite3.Row, fields: Mapping[str, str | None]) -> bool:
+    """Like :func:`merge`, but what is not sent is gone (``allowDataDeletion``)."""
+    return _save(change, item, {path: value for path, value in fields.items() if value is not None}, {})
+
+
+def _save(change: Change, item: sqlite3.Row, after: dict[str, str], columns: Mapping[str, object]) -> bool:
     moved = {name: value for name, value in columns.items() if item[name] != value}
-    if after == before and not moved:
+    if after == fields_of(item) and not moved:
         return False
     moved["fields"] = json.dumps(after, ensure_ascii=False)
     moved["last_modified"] = change.now
     assignments = ", ".join(f"{name} = ?" for name in moved)
     change.db.execute(f"UPDATE item SET {assignments} WHERE pk = ?", (*moved.values(), item["pk"]))  # noqa: S608 - own names
     return True
-
-
-def replace_fields(change: Change, item: sqlite3.Row, fields: Mapping[str, str | None]) -> bool:
-    """Like :func:`merge`, but what is not sent is cleared (``allowDataDeletion``)."""
-    cleared: dict[str, str | None] = dict.fromkeys(fields_of(item))
-    return merge(change, item, {**cleared, **fields})
 
 
 def new_accession_id(change: Change, letter: str) -> str:

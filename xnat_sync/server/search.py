@@ -35,18 +35,32 @@ _META: Final = {"INSERT_DATE": "meta/insert_date", "INSERT_USER": "meta/insert_u
 # The display ids that clients use, by root; their spelling is inferred from what xnatpy and pyxnat expect back.
 _DISPLAY: Final[dict[str, dict[str, str]]] = {
     datatypes.PROJECT: {
-        **{"ID": "ID", "NAME": "name", "DESCRIPTION": "description", "SECONDARY_ID": "secondary_ID"},
-        **{"PI": "PI/lastname", "KEYWORDS": "keywords"},
+        "ID": "ID",
+        "NAME": "name",
+        "DESCRIPTION": "description",
+        "SECONDARY_ID": "secondary_ID",
+        "PI": "PI/lastname",
+        "KEYWORDS": "keywords",
         **_META,
     },
     datatypes.SUBJECT: {
-        **{"SUBJECTID": "ID", "SUBJECT_ID": "ID", "PROJECT": "project", "SUBJECT_LABEL": "label"},
-        **{"SUB_GROUP": "group", "GENDER_TEXT": f"{_DEMOGRAPHICS}/gender", "DOB": f"{_DEMOGRAPHICS}/dob"},
-        **{"HANDEDNESS_TEXT": f"{_DEMOGRAPHICS}/handedness", "EDUC": f"{_DEMOGRAPHICS}/education"},
+        "SUBJECTID": "ID",
+        "SUBJECT_ID": "ID",
+        "PROJECT": "project",
+        "SUBJECT_LABEL": "label",
+        "SUB_GROUP": "group",
+        "GENDER_TEXT": f"{_DEMOGRAPHICS}/gender",
+        "DOB": f"{_DEMOGRAPHICS}/dob",
+        "HANDEDNESS_TEXT": f"{_DEMOGRAPHICS}/handedness",
+        "EDUC": f"{_DEMOGRAPHICS}/education",
         **_META,
     },
     datatypes.EXPERIMENT: {
-        **{"SESSION_ID": "ID", "EXPT_ID": "ID", "PROJECT": "project", "SUBJECT_ID": "subject_ID", "LABEL": "label"},
+        "SESSION_ID": "ID",
+        "EXPT_ID": "ID",
+        "PROJECT": "project",
+        "SUBJECT_ID": "subject_ID",
+        "LABEL": "label",
         **_META,
     },
     datatypes.IMAGE_SCAN: {"SCAN_ID": "ID", "SESSION_ID": "image_session_ID", **_META},
@@ -160,7 +174,7 @@ def _path(owner: str, name: str) -> str:
 
 
 def _with_choice(path: str) -> str:
-    """xnatpy leaves out the type of ``demographics``; a search finds it all the same."""
+    """Xnatpy leaves out the type of ``demographics``; a search finds it all the same."""
     return path if "[" in path else path.replace("/demographics/", f"/{_DEMOGRAPHICS}/")
 
 
