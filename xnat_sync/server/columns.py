@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from xnat_sync.server import datatypes
-from xnat_sync.server.datatypes import Kind, UnknownFieldError, UnknownTypeError, data_type, is_a, resolve, type_name
+from xnat_sync.server.datatypes import Kind, UnknownFieldError, UnknownTypeError, data_type, is_a, type_name
 from xnat_sync.server.filtering import all_match
+from xnat_sync.server.paths import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ from xnat_sync.server.access import Right, can, data_rights, project_rights
 from xnat_sync.server.columns import ListKind, UnknownColumnError, make_plan
 from xnat_sync.server.errors import XnatError
 from xnat_sync.server.listing import build_table, entries
-from xnat_sync.server.lookup import find_project, for_writing, readable
+from xnat_sync.server.lookup import for_writing, readable
 from xnat_sync.server.objectcalls import project_for_list, session_of
 from xnat_sync.server.projectlist import accessible_projects, is_display_search
 from xnat_sync.server.render import simple_table, table_response
@@ -350,25 +350,6 @@ def _distinct(call: Call, key: str, path: str) -> Response:
     return table_response(call, simple_table((key,), [{key: name} for name in sorted(names)]))
 
 
-def list_project_users(call: Call) -> Response:
-    """Members with their groups (``ProjectUserListResource``); 404 for an unknown project."""
-    with call.context.store.read() as db:
-        project = find_project(db, call.params["P"])
-        if project is None or not can(db, call.user, project, Right.READ):
-            raise XnatError(404, f"Unable to identify project {call.params['P']}")
-        closed = call.context.preferences.is_on("restrictUserListAccessToAdmins")
-        if closed and not can(db, call.user, project, Right.EDIT):
-            raise XnatError(403)
-        rows = db.execute(
-            "SELECT membership.project || '_' || role AS GROUP_ID, role, login, firstname, lastname, email"
-            " FROM membership JOIN user USING (login) WHERE project = ? ORDER BY role DESC, login",
-            (project["id"],),
-        ).fetchall()
-    keys = ("GROUP_ID", "displayname", "login", "firstname", "lastname", "email")
-    shown = [{**dict(row), "displayname": row["role"].title() + "s"} for row in rows]
-    return table_response(call, simple_table(keys, shown))
-
-
 _SESSIONS = ("/projects/{P}/subjects/{S}/experiments/{E}", "/experiments/{E}")
 
 ROUTES = [
@@ -392,5 +373,4 @@ ROUTES = [
     Route("GET", "/projects/{P}/scan_types", blocking(list_scan_types), "ScanTypeListing (shape inferred)"),
     Route("GET", "/scan_types", blocking(list_scan_types), "ScanTypeListing (shape inferred)"),
     Route("GET", "/scanners", blocking(list_scanners), "ScannerListing (shape inferred)"),
-    Route("GET", "/projects/{P}/users", blocking(list_project_users), "ProjectUserListResource"),
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 
 from xnat_sync.server.access import Right, can
 from xnat_sync.server.errors import XnatError
+from xnat_sync.server.items import load_node
 from xnat_sync.server.lookup import (
     EXPERIMENT_KINDS,
     by_id,
@@ -19,15 +21,16 @@ from xnat_sync.server.lookup import (
     visible_project,
 )
 from xnat_sync.server.records import Change
+from xnat_sync.server.render import object_response, simple_table, table_response, text_response
+from xnat_sync.server.sharing import shares
 from xnat_sync.server.submission import Submission
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
 
-    from starlette.responses import Response
-
     from xnat_sync.server.routing import Call
+    from xnat_sync.server.subjects import Saved
 
 NO_SUBJECT_IN_PROJECT = (
     "Unable to find the specified subject. The project {project} does not contain a subject identifiable by the ID or"
@@ -119,3 +122,34 @@ def created_in_list(call: Call, new_id: str) -> Response:
     base = str(call.request.base_url).rstrip("/")
     uri = f"{base}{call.path.rstrip('/')}/{new_id}"
     return PlainTextResponse(uri, headers={"Location": uri})
+
+
+_SHARE_COLUMNS = ("label", "ID", "Secondary_ID", "Name")
+
+
+def show(call: Call, item: sqlite3.Row, db: sqlite3.Connection) -> Response:
+    """The object, or what a known tail asks about it; an unknown tail is ignored."""
+    match call.tail.strip("/"):
+        case "status":
+            return text_response(item["status"])
+        case "history" if item["kind"] in EXPERIMENT_KINDS:
+            return Response(_history(db, item), media_type="application/json")
+        case "projects":
+            return table_response(call, simple_table(_SHARE_COLUMNS, shares(db, item)))
+        case _:
+            return object_response(call, load_node(db, call.user, item))
+
+
+def _history(db: sqlite3.Connection, item: sqlite3.Row) -> bytes:
+    rows = db.execute("SELECT * FROM workflow WHERE item = ? ORDER BY id", (item["id"],)).fetchall()
+    return json.dumps([dict(row) for row in rows]).encode()
+
+
+def type_of(item: sqlite3.Row | None) -> str | None:
+    """The xsi type of an item that may not be there."""
+    return None if item is None else str(item["xsi_type"])
+
+
+def saved_response(saved: Saved) -> Response:
+    """201 or 200 with the accession ID."""
+    return text_response(saved.row["id"], 201 if saved.created else 200)

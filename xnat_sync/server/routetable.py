@@ -8,8 +8,10 @@ from xnat_sync.server.authroutes import ROUTES as AUTH
 from xnat_sync.server.fileroutes import ROUTES as FILES
 from xnat_sync.server.listroutes import ROUTES as LISTS
 from xnat_sync.server.objectroutes import ROUTES as OBJECTS
+from xnat_sync.server.partroutes import ROUTES as PARTS
 from xnat_sync.server.projectroutes import ROUTES as PROJECTS
 from xnat_sync.server.site import ROUTES as SITE
+from xnat_sync.server.userroutes import ROUTES as USERS
 
 if TYPE_CHECKING:
     from xnat_sync.server.routing import Route
@@ -17,4 +19,4 @@ if TYPE_CHECKING:
 
 def all_routes() -> tuple[Route, ...]:
     """Every route of the server, each with its source."""
-    return (*AUTH, *PROJECTS, *OBJECTS, *LISTS, *SITE, *FILES)
+    return (*AUTH, *PROJECTS, *OBJECTS, *PARTS, *LISTS, *SITE, *USERS, *FILES)

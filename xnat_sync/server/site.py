@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from xnat_sync.server import datatypes, users
-from xnat_sync.server.access import Right, project_rights, role_in
+from xnat_sync.server import datatypes
 from xnat_sync.server.authentication import LOGIN_PAGE
 from xnat_sync.server.datatypes import schema_text
 from xnat_sync.server.errors import XnatError
@@ -17,6 +16,7 @@ from xnat_sync.server.preferences import AUTHENTICATED, DEFAULTS, PUBLIC
 from xnat_sync.server.render import simple_table, table_response
 from xnat_sync.server.routing import Route, blocking, with_body
 from xnat_sync.server.search import display_fields, run_search
+from xnat_sync.server.userroutes import require_admin
 
 if TYPE_CHECKING:
     import sqlite3
@@ -114,7 +114,7 @@ def _typed(value: str) -> str | bool:
 
 def put_site_preference(call: Call, body: bytes) -> Response:
     """Administrators change a preference: the body is the value, bare or as JSON."""
-    _require_admin(call)
+    require_admin(call)
     name = call.params["NAME"]
     if name not in DEFAULTS:
         raise XnatError(404)
@@ -124,7 +124,7 @@ def put_site_preference(call: Call, body: bytes) -> Response:
 
 def post_site_config(call: Call, body: bytes) -> Response:
     """Administrators change several preferences by a JSON object."""
-    _require_admin(call)
+    require_admin(call)
     try:
         values = json.loads(body)
     except ValueError:
@@ -142,11 +142,6 @@ def _plain(text: str) -> str:
     except ValueError:
         return text.strip()
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _require_admin(call: Call) -> None:
-    if not call.user.admin:
-        raise XnatError(403)
 
 
 def list_schemas(call: Call) -> Response:
@@ -221,160 +216,6 @@ def search(call: Call, body: bytes) -> Response:
 _FIELD_KEYS: Final = ("FIELD_ID", "HEADER", "SUMMARY", "TYPE", "REQUIRES_VALUE", "DESC", "ELEMENT_NAME", "SRC")
 
 
-def user_name(call: Call) -> Response:
-    """The login as text."""
-    return PlainTextResponse(call.user.login)
-
-
-def list_user_names(call: Call) -> Response:
-    """All logins."""
-    _require_user_list(call)
-    with call.context.store.read() as db:
-        names = [row["login"] for row in db.execute("SELECT login FROM user ORDER BY id")]
-    return JSONResponse(names)
-
-
-def list_profiles(call: Call) -> Response:
-    """All accounts."""
-    _require_user_list(call)
-    with call.context.store.read() as db:
-        rows = db.execute("SELECT * FROM user ORDER BY id").fetchall()
-    return JSONResponse([_profile(row) for row in rows])
-
-
-def get_profile(call: Call) -> Response:
-    """One account: one's own, or anyone's for an administrator; 404 when there is none."""
-    name = call.params["LOGIN"]
-    if name != call.user.login and not call.user.admin:
-        raise XnatError(403)
-    with call.context.store.read() as db:
-        row = db.execute("SELECT * FROM user WHERE login = ?", (name,)).fetchone()
-    if row is None:
-        raise XnatError(404)
-    return JSONResponse(_profile(row))
-
-
-def post_user(call: Call, body: bytes) -> Response:
-    """Administrators create an account from a JSON object with ``username`` and ``password`` (``UsersApi``)."""
-    _require_admin(call)
-    try:
-        data = json.loads(body)
-        name, password = str(data["username"]), str(data["password"])
-    except (ValueError, KeyError, TypeError):
-        raise XnatError(400) from None
-    with call.context.store.write() as db:
-        if db.execute("SELECT 1 FROM user WHERE login = ?", (name,)).fetchone() is not None:
-            raise XnatError(409)
-        users.add_user(db, name, password, admin=bool(data.get("admin", False)))
-        for key, column in (("firstName", "firstname"), ("lastName", "lastname"), ("email", "email")):
-            if data.get(key):
-                db.execute(f"UPDATE user SET {column} = ? WHERE login = ?", (str(data[key]), name))  # noqa: S608 - names from the line above
-        row = db.execute("SELECT * FROM user WHERE login = ?", (name,)).fetchone()
-    return JSONResponse(_profile(row), status_code=201)
-
-
-def _profile(row: sqlite3.Row) -> dict[str, object]:
-    return {
-        "username": row["login"],
-        "id": row["id"],
-        "firstName": row["firstname"],
-        "lastName": row["lastname"],
-        "email": row["email"],
-        "enabled": bool(row["enabled"]),
-        "admin": bool(row["admin"]),
-        "verified": True,
-        "secured": True,
-    }
-
-
-def _require_user_list(call: Call) -> None:
-    closed = call.context.preferences.is_on("restrictUserListAccessToAdmins")
-    if call.user.is_guest or (closed and not call.user.admin):
-        raise XnatError(403)
-
-
-def list_users(call: Call) -> Response:
-    """The table of accounts; 403 when restricted to administrators (``UserListResource``)."""
-    _require_user_list(call)
-    with call.context.store.read() as db:
-        rows = db.execute("SELECT id AS xdat_user_id, login, firstname, lastname, email FROM user ORDER BY id")
-        found = [{key: str(row[key]) for key in _USER_KEYS} for row in rows.fetchall()]
-    return table_response(call, simple_table(_USER_KEYS, found))
-
-
-_USER_KEYS: Final = ("xdat_user_id", "login", "firstname", "lastname", "email")
-_GROUPS: Final = {
-    "owner": "owner",
-    "owners": "owner",
-    "member": "member",
-    "members": "member",
-    "collaborator": "collaborator",
-    "collaborators": "collaborator",
-}
-
-
-def put_project_user(call: Call) -> Response:
-    """Puts a user into one of the project's groups (``ProjectMemberResource``); owners and administrators may."""
-    project, login = _member_change(call)
-    group = call.params["GROUP"].removeprefix(f"{project}_").lower()
-    if group not in _GROUPS:
-        raise XnatError(404)
-    with call.context.store.write() as db:
-        if db.execute("SELECT 1 FROM user WHERE login = ?", (login,)).fetchone() is None:
-            raise XnatError(404)
-        db.execute(
-            "INSERT INTO membership(project, login, role) VALUES (?, ?, ?)"
-            " ON CONFLICT(project, login) DO UPDATE SET role = excluded.role",
-            (project, login, _GROUPS[group]),
-        )
-    return list_members(call)
-
-
-def delete_project_user(call: Call) -> Response:
-    """Takes a user out of the project."""
-    project, login = _member_change(call)
-    with call.context.store.write() as db:
-        db.execute("DELETE FROM membership WHERE project = ? AND login = ?", (project, login))
-    return list_members(call)
-
-
-def _member_change(call: Call) -> tuple[str, str]:
-    project = call.params["P"]
-    with call.context.store.read() as db:
-        rights = project_rights(db, call.user, project)
-        known = db.execute("SELECT 1 FROM item WHERE kind = 'project' AND id = ?", (project,)).fetchone()
-    if known is None:
-        raise XnatError(404)
-    if Right.EDIT not in rights:
-        raise XnatError(403)
-    return project, call.params["LOGIN"]
-
-
-def list_members(call: Call) -> Response:
-    """The members of a project, as after a change."""
-    with call.context.store.read() as db:
-        rows = db.execute(
-            "SELECT project || '_' || role AS GROUP_ID, role AS displayname, login, firstname, lastname, email"
-            " FROM membership JOIN user USING (login) WHERE project = ? ORDER BY login",
-            (call.params["P"],),
-        ).fetchall()
-    keys = ("GROUP_ID", "displayname", "login", "firstname", "lastname", "email")
-    return table_response(call, simple_table(keys, [dict(row) for row in rows]))
-
-
-def project_roles(call: Call) -> Response:
-    """``[{"ID", "name", "role"}]`` for xnatpy's ``access_level`` (``DataAccessApi.getProjectRoles``)."""
-    found = []
-    with call.context.store.read() as db:
-        for row in db.execute("SELECT id, fields FROM item WHERE kind = 'project' ORDER BY id").fetchall():
-            rights = project_rights(db, call.user, row["id"])
-            if Right.READ not in rights:
-                continue
-            role = role_in(db, call.user, row["id"]) or ("owner" if call.user.admin else "public")
-            found.append({"ID": row["id"], "name": json.loads(row["fields"]).get("name", ""), "role": role})
-    return JSONResponse(found)
-
-
 def no_plugins(call: Call) -> Response:
     """This server has none."""
     del call
@@ -384,29 +225,6 @@ def no_plugins(call: Call) -> Response:
 def no_plugin(call: Call) -> Response:
     """Nor that one."""
     raise XnatError(404)
-
-
-def sessions_of_user(call: Call) -> Response:
-    """``{"NAME": number}`` of live sessions."""
-    login = _self_or_admin(call)
-    return JSONResponse({login: len(call.context.sessions.of(login))})
-
-
-def active_sessions(call: Call) -> Response:
-    """The ids of a user's sessions."""
-    return JSONResponse(call.context.sessions.of(_self_or_admin(call)))
-
-
-def kill_sessions(call: Call) -> Response:
-    """Ends them and says which they were."""
-    return JSONResponse(call.context.sessions.revoke_user(_self_or_admin(call)))
-
-
-def _self_or_admin(call: Call) -> str:
-    login = call.params["LOGIN"]
-    if login != call.user.login and not call.user.admin:
-        raise XnatError(403)
-    return login
 
 
 ROUTES = [
@@ -428,19 +246,6 @@ ROUTES = [
     Route("GET", "/search/elements", blocking(list_elements), "SearchElementListResource", archive=False),
     Route("GET", "/search/elements/{TYPE}", blocking(list_element_fields), "inferred columns", archive=False),
     Route("POST", "/search", with_body(search), "SearchResource; keys as xnatpy and pyxnat read them", archive=False),
-    Route("GET", "/xapi/users/username", blocking(user_name), "UsersApi.getUsername"),
-    Route("GET", "/xapi/users", blocking(list_user_names), "UsersApi"),
-    Route("POST", "/xapi/users", with_body(post_user), "UsersApi"),
-    Route("GET", "/xapi/users/profiles", blocking(list_profiles), "UsersApi"),
-    Route("GET", "/xapi/users/{LOGIN}", blocking(get_profile), "UsersApi"),
-    Route("GET", "/xapi/users/{LOGIN}/profile", blocking(get_profile), "UsersApi"),
-    Route("GET", "/xapi/users/active/{LOGIN}", blocking(active_sessions), "UsersApi"),
-    Route("DELETE", "/xapi/users/active/{LOGIN}", blocking(kill_sessions), "UsersApi"),
-    Route("GET", "/user/{LOGIN}/sessions", blocking(sessions_of_user), "UserSessionId", archive=False),
-    Route("GET", "/users", blocking(list_users), "UserListResource", archive=False),
-    Route("PUT", "/projects/{P}/users/{GROUP}/{LOGIN}", blocking(put_project_user), "ProjectMemberResource"),
-    Route("DELETE", "/projects/{P}/users/{GROUP}/{LOGIN}", blocking(delete_project_user), "ProjectMemberResource"),
-    Route("GET", "/xapi/access/projects", blocking(project_roles), "DataAccessApi.getProjectRoles"),
     Route("GET", "/xapi/plugins", blocking(no_plugins), "XnatPluginApi"),
     Route("GET", "/xapi/plugins/{NAME}", blocking(no_plugin), "XnatPluginApi"),
 ]

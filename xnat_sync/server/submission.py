@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 from xnat_sync.server import datatypes
-from xnat_sync.server.datatypes import XNAT_NAMESPACE, UnknownFieldError, UnknownTypeError, resolve, type_name
+from xnat_sync.server.datatypes import XNAT_NAMESPACE, UnknownFieldError, UnknownTypeError, type_name
 from xnat_sync.server.errors import XnatError
+from xnat_sync.server.paths import resolve
 from xnat_sync.server.values import InvalidValueError, normalize
 from xnat_sync.server.xmltree import XmlError, escape, parse_xml
 

@@ -1,0 +1,160 @@
+"""Handlers for what a session consists of: scans, assessors and reconstructions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xnat_sync.server import datatypes, shortnames
+from xnat_sync.server.errors import XnatError
+from xnat_sync.server.experiments import find_assessor, put_assessor
+from xnat_sync.server.items import load_node
+from xnat_sync.server.lookup import find_part
+from xnat_sync.server.objectcalls import (
+    NO_EXPERIMENT,
+    changing,
+    created_in_list,
+    saved_response,
+    session_of,
+    show,
+    submission,
+    type_of,
+)
+from xnat_sync.server.parts import default_scan_type, post_scan, put_reconstruction, put_scan, require_session_edit
+from xnat_sync.server.removal import delete_experiment, delete_part
+from xnat_sync.server.render import empty_response, object_response
+from xnat_sync.server.routing import Route, blocking, with_body
+from xnat_sync.server.sharing import share, target_project
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from starlette.responses import Response
+
+    from xnat_sync.server.routing import Call
+
+
+def get_scan(call: Call) -> Response:
+    """One scan by its exact ID."""
+    return _get_part(call, "scan", "SCAN", "Unable to find the specified scan.")
+
+
+def get_reconstruction(call: Call) -> Response:
+    """One reconstruction."""
+    return _get_part(call, "reconstruction", "R", "Unable to find the specified reconstruction.")
+
+
+def _get_part(call: Call, kind: str, segment: str, missing: str) -> Response:
+    with call.context.store.read() as db:
+        session = session_of(db, call)
+        part = None if session is None else find_part(db, kind, session, call.params[segment])
+        if part is None:
+            raise XnatError(404, missing)
+        return object_response(call, load_node(db, call.user, part))
+
+
+def put_one_scan(call: Call, body: bytes) -> Response:
+    """200 and nothing said, created or not; ``projects/P2`` behind it shares session and scan."""
+    with changing(call) as change:
+        session = session_of(change.db, call)
+        if call.tail and session is not None:
+            share(change, session, target_project(change, call.tail))
+            return empty_response()
+        session = require_session_edit(change, session, "scan")
+        existing = find_part(change.db, "scan", session, call.params["SCAN"])
+        draft = submission(call, body).load(shortnames.SCAN, default_type=type_of(existing))
+        put_scan(change, session, call.params["SCAN"], draft)
+    return empty_response()
+
+
+def post_one_scan(call: Call, body: bytes) -> Response:
+    """Creates only."""
+    with changing(call) as change:
+        session = require_session_edit(change, session_of(change.db, call), "scan")
+        draft = submission(call, body).load(shortnames.SCAN, default_type=default_scan_type(session))
+        scan_id = post_scan(change, session, draft)
+    return created_in_list(call, scan_id)
+
+
+def delete_scan(call: Call) -> Response:
+    """Needs delete on the session; a tail is 400."""
+    return _delete_part(call, "scan", "SCAN", "Unable to find the specified scan.")
+
+
+def delete_reconstruction(call: Call) -> Response:
+    """Like a scan."""
+    return _delete_part(call, "reconstruction", "R", "Unable to find the specified reconstruction.")
+
+
+def _delete_part(call: Call, kind: str, segment: str, missing: str) -> Response:
+    if call.tail:
+        raise XnatError(400)
+    with changing(call) as change:
+        session = session_of(change.db, call)
+        part = None if session is None else find_part(change.db, kind, session, call.params[segment])
+        if session is None or part is None:
+            raise XnatError(404, missing)
+        delete_part(change, session, part)
+    return empty_response()
+
+
+def put_one_reconstruction(call: Call, body: bytes) -> Response:
+    """200 and nothing said. The type of the object need not be spelled as a type (``xnat:ReconstructedImage``)."""
+    with changing(call) as change:
+        session = require_session_edit(change, session_of(change.db, call), "reconstruction")
+        draft = submission(call, body).load(shortnames.RECONSTRUCTION, default_type=datatypes.RECONSTRUCTION)
+        put_reconstruction(change, session, call.params["R"], draft)
+    return empty_response()
+
+
+def get_assessor(call: Call) -> Response:
+    """One assessor by ID or label."""
+    with call.context.store.read() as db:
+        return show(call, _assessor(db, call), db)
+
+
+def _assessor(db: sqlite3.Connection, call: Call) -> sqlite3.Row:
+    session = session_of(db, call)
+    found = None if session is None else find_assessor(db, session, call.params["A"])
+    if found is None:
+        raise XnatError(404, NO_EXPERIMENT)
+    return found
+
+
+def put_one_assessor(call: Call, body: bytes) -> Response:
+    """201 or 200 with the accession ID."""
+    with changing(call) as change:
+        session = require_session_edit(change, session_of(change.db, call), "assessor")
+        existing = find_assessor(change.db, session, call.params["A"])
+        draft = submission(call, body).load(shortnames.ASSESSOR, existing_type=type_of(existing))
+        return saved_response(put_assessor(change, session, call.params["A"], draft))
+
+
+def delete_assessor(call: Call) -> Response:
+    """Deletes an assessor."""
+    with changing(call) as change:
+        delete_experiment(change, _assessor(change.db, call), None)
+    return empty_response()
+
+
+_SESSIONS = ("/projects/{P}/subjects/{S}/experiments/{E}", "/experiments/{E}")
+
+ROUTES = [
+    *(
+        route
+        for uri in _SESSIONS
+        for route in (
+            Route("POST", f"{uri}/scans", with_body(post_one_scan), "ScanList; 200 inferred"),
+            Route("GET", f"{uri}/scans/{{SCAN}}", blocking(get_scan), "ScanResource"),
+            Route("PUT", f"{uri}/scans/{{SCAN}}", with_body(put_one_scan), "ScanResource; TestScans"),
+            Route("DELETE", f"{uri}/scans/{{SCAN}}", blocking(delete_scan), "ScanResource"),
+            Route("GET", f"{uri}/reconstructions/{{R}}", blocking(get_reconstruction), "ReconResource"),
+            Route(
+                "PUT", f"{uri}/reconstructions/{{R}}", with_body(put_one_reconstruction), "ReconResource; TestSharing"
+            ),
+            Route("DELETE", f"{uri}/reconstructions/{{R}}", blocking(delete_reconstruction), "ReconResource"),
+            Route("GET", f"{uri}/assessors/{{A}}", blocking(get_assessor), "ImgAssessResource"),
+            Route("PUT", f"{uri}/assessors/{{A}}", with_body(put_one_assessor), "ImgAssessResource; TestSharing"),
+            Route("DELETE", f"{uri}/assessors/{{A}}", blocking(delete_assessor), "ImgAssessResource"),
+        )
+    ),
+]
