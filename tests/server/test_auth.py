@@ -201,3 +201,19 @@ def test_logging_in_and_out_is_no_write(server: RunningServer, http: Any) -> Non
     http.get("/data/projects")
     http.delete("/data/JSESSION")
     assert server.log.writes == []
+
+
+def test_browsers_need_a_csrf_token_and_scripts_do_not(server: RunningServer, http: Any) -> None:
+    """SecureAction.isCsrfTokenOk; JSESSION?CSRF=true hands it out."""
+    browser = {"User-Agent": "Mozilla/5.0"}
+    session, _, token = http.get("/data/JSESSION?CSRF=true").text.partition("; XNAT_CSRF=")
+    assert len(session) == 32
+    assert http.put("/data/projects/A", headers=browser).status_code == 403
+    assert http.put(f"/data/projects/A?XNAT_CSRF={token}", headers=browser).status_code == 200
+    assert http.put("/data/projects/B").status_code == 200
+
+
+def test_logins_are_for_administrators(server: RunningServer, http: Any) -> None:
+    http.post("/xapi/users", json={"username": "ann", "password": "x"})
+    assert http.get("/data/user").json() == ["guest", "admin", "ann"]
+    assert get(server, "/data/user", auth=("ann", "x")).status_code == 403

@@ -701,3 +701,23 @@ def test_parallel_creates_of_one_label(project: Any) -> None:
         replies = list(pool.map(lambda _: project.put(f"{SESSION}?xsiType=xnat:mrSessionData"), range(8)))
     assert sorted(reply.status_code for reply in replies) == [200] * 7 + [201]
     assert len({reply.text for reply in replies}) == 1
+
+
+def test_status_flags(study: Any) -> None:
+    """_lock: the object refuses changes (UnmodifiableStatusException, 500) until _unlock."""
+    assert study.put(f"{SESSION}?_lock=true").status_code == 200
+    assert study.get(f"{SESSION}/status").text == "locked"
+    assert study.put(f"{SESSION}?note=n").status_code == 500
+    assert study.put(f"{SESSION}?_unlock=true").status_code == 200
+    assert study.put(f"{SESSION}?note=n").status_code == 200
+    study.put(f"{SESSION}?quarantine=true")
+    assert study.get(f"{SESSION}/status").text == "quarantine"
+    study.put(f"{SESSION}?activate=true")
+    assert study.get(f"{SESSION}/status").text == "active"
+
+
+def test_xml_as_a_file_in_a_form(project: Any) -> None:
+    """multipart/form-data: a part whose name ends in .xml is the document."""
+    body = b'<xnat:Subject xmlns:xnat="http://nrg.wustl.edu/xnat" group="g"/>'
+    assert project.put(SUBJECT, files={"file": ("s.xml", body)}).status_code == 201
+    assert fields(project, SUBJECT)["group"] == "g"

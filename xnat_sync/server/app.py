@@ -11,7 +11,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from xnat_sync.server.authentication import LOGIN_PAGE, Identity, identify, require_login, session_cookie
+from xnat_sync.server.authentication import (
+    LOGIN_PAGE,
+    Identity,
+    identify,
+    require_csrf_token,
+    require_login,
+    session_cookie,
+)
 from xnat_sync.server.errors import XnatError, error_page
 from xnat_sync.server.faults import FaultKind
 from xnat_sync.server.requestlog import LoggedRequest
@@ -80,6 +87,7 @@ class Application:
         else:
             identity = identify(request, context.sessions, self._credentials, now)
         require_login(request, identity, lambda: context.preferences.is_on("requireLogin"))
+        require_csrf_token(request, identity, lambda: context.preferences.is_on("enableCsrfToken"))
         return identity
 
     async def _dispatch(self, request: Request, identity: Identity) -> Response:

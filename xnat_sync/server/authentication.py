@@ -102,6 +102,21 @@ def is_interactive(request: Request) -> bool:
     return _INTERACTIVE.search(request.headers.get("user-agent", "")) is not None
 
 
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def require_csrf_token(request: Request, identity: Identity, is_enabled: Callable[[], bool]) -> None:
+    """A browser that changes something on a session cookie must send ``XNAT_CSRF`` (``SecureAction.isCsrfTokenOk``).
+
+    Scripts never need it; the status of a refusal is inferred.
+    """
+    by_cookie = identity.session is not None and not identity.is_new and not identity.user.is_guest
+    if request.method in _SAFE_METHODS or not by_cookie or not is_interactive(request) or not is_enabled():
+        return
+    if identity.session is not None and request.query_params.get("XNAT_CSRF") != identity.session.csrf:
+        raise XnatError(403, "Invalid CSRF")
+
+
 def require_login(request: Request, identity: Identity, requires_login: Callable[[], bool]) -> None:
     """Lets through whoever may pass; otherwise 401 or, for browsers, a redirect (``XnatAuthenticationEntryPoint``)."""
     path = bytes(request.scope["raw_path"]).decode("latin-1").rstrip("/") or "/"

@@ -15,13 +15,16 @@ from xnat_sync.server.users import find_user, issue_token, token_owner
 
 if TYPE_CHECKING:
     from xnat_sync.server.routing import Call
+    from xnat_sync.server.sessions import Session
     from xnat_sync.server.users import AliasToken
 
 
-def _session_id(session_id: str, *, is_new: bool) -> Response:
-    response = PlainTextResponse(session_id)
+def _session_id(call: Call, session: Session, *, is_new: bool) -> Response:
+    """The id as text; ``CSRF=true`` appends the token that browsers must send."""
+    token = f"; XNAT_CSRF={session.csrf}" if call.query.flag("CSRF") else ""
+    response = PlainTextResponse(session.id + token)
     if is_new:
-        response.headers.append("Set-Cookie", session_cookie(session_id))
+        response.headers.append("Set-Cookie", session_cookie(session.id))
     return response
 
 
@@ -37,17 +40,15 @@ def log_in(call: Call, body: bytes) -> Response:
     sessions = call.context.sessions
     if call.session is not None:
         sessions.log_in(call.session.id, user)
-        return _session_id(call.session.id, is_new=False)
-    session = sessions.open(user)
-    return _session_id(session.id, is_new=True)
+        return _session_id(call, call.session, is_new=False)
+    return _session_id(call, sessions.open(user), is_new=True)
 
 
 def get_session(call: Call) -> Response:
     """The session id; without a login that of a fresh anonymous session, with status 200 all the same."""
     if call.session is not None:
-        return _session_id(call.session.id, is_new=False)
-    session = call.context.sessions.open(GUEST)
-    return _session_id(session.id, is_new=True)
+        return _session_id(call, call.session, is_new=False)
+    return _session_id(call, call.context.sessions.open(GUEST), is_new=True)
 
 
 def end_session(call: Call) -> Response:

@@ -26,6 +26,7 @@ from xnat_sync.server.objectcalls import (
     type_of,
     url_project,
 )
+from xnat_sync.server.records import apply_status_flags
 from xnat_sync.server.removal import delete_experiment, delete_subject
 from xnat_sync.server.render import empty_response, object_response, text_response
 from xnat_sync.server.routing import Route, blocking, with_body
@@ -88,6 +89,7 @@ def put_one_subject(call: Call, body: bytes) -> Response:
             draft.fields.setdefault("project", existing["project"])
         saved = put_subject(change, project, name, draft)
         save_embedded(change, saved.row, draft)
+        apply_status_flags(change, saved.row)
     return saved_response(saved)
 
 
@@ -137,7 +139,9 @@ def put_below_subject(call: Call, body: bytes) -> Response:
         if place.existing is not None and (done := _share_or_rename(change, call, place)) is not None:
             return done
         draft = submission(call, body).load(shortnames.SESSION, existing_type=type_of(existing))
-        return saved_response(put_experiment(change, place, draft, whole=call.query.flag("allowDataDeletion")))
+        saved = put_experiment(change, place, draft, whole=call.query.flag("allowDataDeletion"))
+        apply_status_flags(change, saved.row)
+    return saved_response(saved)
 
 
 def put_in_project(call: Call, body: bytes) -> Response:
@@ -156,7 +160,9 @@ def put_in_project(call: Call, body: bytes) -> Response:
         draft = submission(call, body).load(shortnames.NONE, existing_type=type_of(existing))
         # Here the template stays for query parameters; only the exact text counts, and only for a document.
         whole = call.query.get("allowDataDeletion") == "true" and draft is not None and draft.from_xml
-        return saved_response(put_experiment(change, place, draft, whole=whole))
+        saved = put_experiment(change, place, draft, whole=whole)
+        apply_status_flags(change, saved.row)
+    return saved_response(saved)
 
 
 def _share_or_rename(change: Change, call: Call, place: Place) -> Response | None:

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from xnat_sync.server.access import Right, rights
 from xnat_sync.server.errors import XnatError
 from xnat_sync.server.lookup import get
 from xnat_sync.server.store import next_number
@@ -21,6 +22,18 @@ if TYPE_CHECKING:
 
 ID_ALPHABET: Final = re.compile(r"[A-Za-z0-9_-]+")
 """``Patterns``/``XftStringUtils.isValidId``."""
+
+
+UNMODIFIABLE: Final = frozenset({"locked", "obsolete"})
+"""Statuses in which an object refuses changes."""
+
+_STATUS_FLAGS: Final = {
+    "activate": "active",
+    "quarantine": "quarantine",
+    "_lock": "locked",
+    "_unlock": "active",
+    "_obsolete": "obsolete",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,11 +133,27 @@ def _save(change: Change, item: sqlite3.Row, after: dict[str, str], columns: Map
     moved = {name: value for name, value in columns.items() if item[name] != value}
     if after == fields_of(item) and not moved:
         return False
+    if item["status"] in UNMODIFIABLE and set(moved) != {"status"}:
+        raise XnatError(500)  # UnmodifiableStatusException
     moved["fields"] = json.dumps(after, ensure_ascii=False)
     moved["last_modified"] = change.now
     assignments = ", ".join(f"{name} = ?" for name in moved)
     change.db.execute(f"UPDATE item SET {assignments} WHERE pk = ?", (*moved.values(), item["pk"]))  # noqa: S608 - own names
     return True
+
+
+def apply_status_flags(change: Change, item: sqlite3.Row) -> None:
+    """``activate``, ``quarantine``, ``_lock``, ``_unlock``, ``_obsolete`` on a PUT.
+
+    Without the right the first two are silently nothing (PUT overwrites their 403), the others are 403.
+    """
+    for name, status in _STATUS_FLAGS.items():
+        if not change.query.flag(name):
+            continue
+        if Right.ACTIVATE in rights(change.db, change.user, item):
+            merge(change, get(change.db, item["pk"]), {}, status=status)
+        elif name.startswith("_"):
+            raise XnatError(403)
 
 
 def new_accession_id(change: Change, letter: str) -> str:

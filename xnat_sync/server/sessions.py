@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ class Session:
     id: str
     user: User
     expires: float
+    csrf: str
 
 
 class Sessions:
@@ -35,7 +37,9 @@ class Sessions:
 
     def open(self, user: User = GUEST) -> Session:
         """A new session."""
-        session = Session(id=secrets.token_hex(16).upper(), user=user, expires=self._now() + self._timeout())
+        session = Session(
+            id=secrets.token_hex(16).upper(), user=user, expires=self._now() + self._timeout(), csrf=str(uuid.uuid4())
+        )
         with self._lock:
             self._sessions[session.id] = session
         return session

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl
 
 from xnat_sync.server import datatypes
 from xnat_sync.server.datatypes import XNAT_NAMESPACE, UnknownFieldError, UnknownTypeError, type_name
 from xnat_sync.server.errors import XnatError
 from xnat_sync.server.paths import resolve
+from xnat_sync.server.requestbody import document, form_fields
 from xnat_sync.server.values import InvalidValueError, normalize
 from xnat_sync.server.xmltree import XmlError, escape, parse_xml
 
@@ -72,17 +72,13 @@ class Submission:
     has_length: bool
 
     @property
-    def _is_xml(self) -> bool:
-        media = self.content_type.partition(";")[0].strip().lower()
-        wanted = media in {"text/xml", "application/xml"} or self.query.get("req_format") == "xml"
-        return (wanted or self.query.flag("inbody")) and bool(self.body) and self.has_length
+    def _document(self) -> bytes | None:
+        """The XML document; a body without a length counts as none."""
+        return document(self.query, self.content_type, self.body) if self.has_length else None
 
     @property
     def _form(self) -> list[tuple[str, str]]:
-        media = self.content_type.partition(";")[0].strip().lower()
-        if media != "application/x-www-form-urlencoded" and self.query.get("req_format") != "form":
-            return []
-        return parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True)
+        return form_fields(self.query, self.content_type, self.body)
 
     def load(
         self, short: ShortNames, default_type: str | None = None, existing_type: str | None = None
@@ -94,8 +90,9 @@ class Submission:
         """
         chosen = self._chosen_type() or default_type or self._inferred_type()
         draft: Draft | None = None
-        if self._is_xml:
-            draft = draft_from_xml(self.body)
+        xml = self._document
+        if xml is not None:
+            draft = draft_from_xml(xml)
             draft.xsi_type = existing_type or draft.xsi_type
         elif existing_type or chosen:
             draft = Draft(xsi_type=existing_type or chosen or "")

@@ -180,6 +180,18 @@ def project_roles(call: Call) -> Response:
     return JSONResponse(found)
 
 
+def list_logins(call: Call) -> Response:
+    """All logins, for administrators only (``UserSettingsRestlet``)."""
+    require_admin(call)
+    return list_user_names(call)
+
+
+def get_login(call: Call) -> Response:
+    """One account, for administrators only."""
+    require_admin(call)
+    return get_profile(call)
+
+
 def sessions_of_user(call: Call) -> Response:
     """``{"NAME": number}`` of live sessions."""
     login = _self_or_admin(call)
@@ -232,6 +244,8 @@ ROUTES = [
     Route("GET", "/xapi/users/{LOGIN}/profile", blocking(get_profile), "UsersApi"),
     Route("GET", "/xapi/users/active/{LOGIN}", blocking(active_sessions), "UsersApi"),
     Route("DELETE", "/xapi/users/active/{LOGIN}", blocking(kill_sessions), "UsersApi"),
+    Route("GET", "/user", blocking(list_logins), "UserSettingsRestlet", archive=False),
+    Route("GET", "/user/{LOGIN}", blocking(get_login), "UserSettingsRestlet", archive=False),
     Route("GET", "/user/{LOGIN}/sessions", blocking(sessions_of_user), "UserSessionId", archive=False),
     Route("GET", "/users", blocking(list_users), "UserListResource", archive=False),
     Route("PUT", "/projects/{P}/users/{GROUP}/{LOGIN}", blocking(put_project_user), "ProjectMemberResource"),
