@@ -18,10 +18,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.changes import Action, Plan
-from xnat_sync.core.errors import PlanConflict, Rejected, StalePlan, UnsafePlan
+from xnat_sync.core.errors import ManifestError, PlanConflict, Problem, Rejected, Severity, StalePlan, UnsafePlan
 from xnat_sync.core.events import Listener
+from xnat_sync.core.localside import Breach, Whole
 from xnat_sync.core.planner import compare_file, desired_of, files_to_hash, make_plan, moved, select
 from xnat_sync.core.policy import SyncPolicy
+from xnat_sync.core.rules import RULES
 from xnat_sync.core.state import DesiredState, FileSpec, RemoteState
 from xnat_sync.core.verification import Fault, Finding, Verification
 from xnat_sync.engine.execute import Execution
@@ -32,13 +34,14 @@ from xnat_sync.gateway.readonly import ReadOnly
 from xnat_sync.local.digest import md5_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from xnat_sync.core.outcome import Report
     from xnat_sync.core.refs import Ref
     from xnat_sync.gateway.api import GatewayFactory, Reader
 from xnat_sync.local.disk import Disk
+from xnat_sync.local.whole import read_whole
 from xnat_sync.manifest.load import Loaded, load_study
 
 DEFAULT_JOBS = 4
@@ -58,16 +61,16 @@ class Options:
     stop: Stop = field(default_factory=Stop)
 
 
-def validate(paths: Sequence[Path], *, environ: Mapping[str, str] | None = None) -> Loaded:
+def validate(paths: Sequence[Path], *, environ: Mapping[str, str] | None = None, deep: bool = False) -> Loaded:
     """The study that manifests (or folders of manifests) describe, with every local file looked at. Needs no server.
 
-    ``environ`` answers ``${env:NAME}``. Warnings are in `Loaded.problems`.
+    ``environ`` answers ``${env:NAME}``. Warnings are in `Loaded.problems`. With ``deep`` every file is read to its end.
 
     Raises:
         ManifestError: with every problem of the manifests and their files.
 
     """
-    return load_study(paths, environ=environ or {}, local=Disk())
+    return load_study(paths, environ=environ or {}, local=Disk(), deep=deep)
 
 
 def plan(
@@ -97,14 +100,51 @@ def with_digests(desired: DesiredState, specs: Iterable[FileSpec], options: Opti
 
 
 def pin(difference: Plan, options: Options | None = None) -> Plan:
-    """A plan to be stored: each file that it sends carries its digest, so that it cannot be another one later."""
+    """A plan that is fit to be stored or carried out: every file that it sends has been read whole and is sound.
+
+    Each carries its digest, so that it cannot be another one later. Sending refuses a file with another.
+
+    Raises:
+        ManifestError: with every file that is damaged, or is not the one that the plan was made for.
+        LocalFileError: a file is gone, unreadable, or changes while it is read.
+
+    """
     options = options or Options()
-    sent = {change.ref: change.wanted for change in difference.changes if isinstance(change.wanted, FileSpec)}
-    files = with_digests(DesiredState(objects={}, files=sent), sent.values(), options).files
+    sent = [change.wanted for change in difference.changes if isinstance(change.wanted, FileSpec)]
+    if not sent:
+        return difference
+    options.listener.reading(f"reading {len(sent)} local files whole")
+    read = each(lambda spec: read_whole(spec.path), sent, options.jobs)
+    problems = [problem for spec, whole in zip(sent, read, strict=True) for problem in _flaws(spec, whole)]
+    if problems:
+        raise ManifestError(problems)
+    files = {spec.ref: replace(spec, md5=whole.md5) for spec, whole in zip(sent, read, strict=True)}
     changes = tuple(
         replace(change, wanted=files[change.ref]) if change.ref in files else change for change in difference.changes
     )
     return replace(difference, changes=changes)
+
+
+def _flaws(spec: FileSpec, whole: Whole) -> Iterator[Problem]:
+    """What forbids to send a file."""
+    for breach in whole.findings:
+        if RULES[breach.rule].severity is Severity.ERROR:
+            yield _problem(spec, breach)
+    if spec.md5 is not None and spec.md5 != whole.md5:
+        summary = f"the MD5 of {spec.ref.label!r} is {whole.md5}; the plan was made for {spec.md5}"
+        yield _problem(spec, Breach(rule="XS213", summary=summary, hint="plan again, or bring the file back"))
+
+
+def _problem(spec: FileSpec, breach: Breach) -> Problem:
+    rule = RULES[breach.rule]
+    return Problem(
+        rule=rule.id,
+        summary=breach.summary,
+        hint=breach.hint or rule.remedy,
+        severity=rule.severity,
+        origin=spec.origin,
+        ref=spec.ref,
+    )
 
 
 def check_safe(difference: Plan, *, allow_delete: bool) -> None:
@@ -139,14 +179,16 @@ def check_fresh(difference: Plan, connect: GatewayFactory, options: Options | No
 
 
 def apply(difference: Plan, connect: GatewayFactory, options: Options | None = None) -> Report:
-    """Carry a plan out. What fails is in the report; only a plan that a guard refuses raises.
+    """Carry a plan out, after every file that it sends was read whole. What fails is in the report.
 
     Raises:
         PlanConflict, UnsafePlan: as `check_safe`.
+        ManifestError, LocalFileError: as `pin`; nothing was sent.
 
     """
     options = options or Options()
     check_safe(difference, allow_delete=options.allow_delete)
+    difference = pin(difference, options)
     with open_pool(connect, options.jobs) as pool:
         return Execution(
             plan=difference,

@@ -91,19 +91,45 @@ def test_only_a_part_is_applied(cli: Cli, study: Path, server: RunningServer) ->
     assert cli("plan", "--detailed-exitcode", "--only", "sub-01/*/4", study).status == 0
 
 
-def test_a_stored_plan_stands_for_the_files_that_it_saw(cli: Cli, study: Path, tmp_path: Path, images: Path) -> None:
+def test_a_stored_plan_stands_for_the_files_that_it_saw(
+    cli: Cli, study: Path, tmp_path: Path, images: Path, server: RunningServer
+) -> None:
     stored = tmp_path / "plan.json"
     assert cli("plan", "--out", stored, study).status == 0
     image = images / "sub-01/ses-01/anat/sub-01_ses-01_T1w.nii"
     content = bytearray(image.read_bytes())
     content[-1] ^= 1
     image.write_bytes(content)
+    server.log.clear()
     done = cli("apply", "--yes", stored)
-    assert done.status == 6
+    assert done.status == 3
     assert "sub-01_ses-01_T1w.nii" in done.out
+    assert not server.log.writes
     assert cli("plan", "--detailed-exitcode", study).status == 2
     assert cli("apply", "--yes", study).status == 0
     assert cli("verify", "--download", study).status == 0
+
+
+def test_a_flipped_byte_behind_a_good_header_never_leaves(
+    cli: Cli, study: Path, tmp_path: Path, images: Path, server: RunningServer
+) -> None:
+    image = images / "sub-02/ses-01/dwi/sub-02_ses-01_dwi.nii.gz"
+    content = bytearray(image.read_bytes())
+    content[len(content) // 2] ^= 1
+    image.write_bytes(content)
+    assert cli("validate", study).status == 0
+    deep = cli("validate", "--deep", "--format", "json", study)
+    assert deep.status == 3
+    assert [problem["rule"] for problem in json.loads(deep.out)["problems"]] == ["XS303"]
+    assert cli("plan", "--out", tmp_path / "plan.json", study).status == 3
+    assert not (tmp_path / "plan.json").exists()
+    server.log.clear()
+    done = cli("apply", "--yes", "--format", "json", study)
+    assert done.status == 3
+    (problem,) = json.loads(done.out)["problems"]
+    assert problem["rule"] == "XS303"
+    assert problem["origin"]["line"]
+    assert not server.log.writes
 
 
 def test_one_login_for_a_run_and_closed_at_its_end(cli: Cli, study: Path, server: RunningServer) -> None:

@@ -39,7 +39,7 @@ def dispatch(command: Command, invocation: options.Invocation, console: Console)
 
 def _validate(command: options.Validate, invocation: options.Invocation, console: Console) -> int:
     """Say every problem of the manifests and their files."""
-    loaded = load_study(command.manifests, environ=console.environ, local=Disk())
+    loaded = load_study(command.manifests, environ=console.environ, local=Disk(), deep=command.deep)
     write_problems(loaded.problems, invocation, console)
     if invocation.format == "text":
         from xnat_sync.report.problems import study_text

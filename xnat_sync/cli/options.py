@@ -35,6 +35,7 @@ class Validate:
     """``xnat-sync validate``."""
 
     manifests: tuple[Path, ...]
+    deep: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +150,10 @@ def build_parser() -> argparse.ArgumentParser:
     manifests.add_argument("manifests", nargs="*", type=Path, metavar="MANIFEST", help=f"default {DEFAULT_MANIFEST}")
     server = _server_parser()
 
-    commands.add_parser("validate", parents=[shared, manifests], help="check manifest and files; needs no server")
+    validate = commands.add_parser(
+        "validate", parents=[shared, manifests], help="check manifest and files; needs no server"
+    )
+    validate.add_argument("--deep", action="store_true", help="read every file to its end: gzip checksums, lost ends")
     _add_plan(commands.add_parser("plan", parents=[shared, manifests, server], help="show what apply would do"))
     _add_apply(
         commands.add_parser("apply", parents=[shared, server], help="make the server say what the manifest says")
@@ -259,7 +263,7 @@ def _serve(found: argparse.Namespace) -> Serve:
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], Command]] = {
-    "validate": lambda found: Validate(manifests=_manifests(found)),
+    "validate": lambda found: Validate(manifests=_manifests(found), deep=found.deep),
     "plan": lambda found: MakePlan(
         manifests=_manifests(found),
         connection=_connection(found),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +36,13 @@ class Matches:
     breaches: tuple[Breach, ...] = ()
 
 
+class Whole(NamedTuple):
+    """What one pass over a whole file gives: its MD5 in hex, and what is wrong with its bytes."""
+
+    md5: str
+    findings: tuple[Breach, ...]
+
+
 class LocalSide(Protocol):
     """The local disk, as far as a manifest needs it. Reads only."""
 
@@ -50,3 +57,6 @@ class LocalSide(Protocol):
 
     def md5(self, path: str) -> str:
         """The MD5 of a file in hex; an unreadable file is a `LocalFileError`."""
+
+    def read_whole(self, path: str) -> Whole:
+        """The MD5 of a file, and what reading it to its end shows; an unreadable file is a `LocalFileError`."""

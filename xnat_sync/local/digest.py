@@ -24,6 +24,17 @@ def md5_of(path: str, progress: Callable[[int], None] | None = None) -> str:
 
     """
     digest = hashlib.md5(usedforsecurity=False)
+    read_through(path, digest.update, progress)
+    return digest.hexdigest()
+
+
+def read_through(path: str, take: Callable[[bytes], object], progress: Callable[[int], None] | None = None) -> None:
+    """Hand every chunk of a file to ``take``, in order; ``progress`` is told the bytes of each.
+
+    Raises:
+        LocalFileError: as `md5_of`.
+
+    """
     try:
         # A name that turned into a FIFO since it was listed must not make us wait.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -35,7 +46,7 @@ def md5_of(path: str, progress: Callable[[int], None] | None = None) -> str:
             left = before.st_size
             while left > 0 and (chunk := stream.read(min(CHUNK, left))):
                 left -= len(chunk)
-                digest.update(chunk)
+                take(chunk)
                 if progress:
                     progress(len(chunk))
         after = Path(path).stat()
@@ -43,7 +54,6 @@ def md5_of(path: str, progress: Callable[[int], None] | None = None) -> str:
         raise LocalFileError((error.strerror or str(error)).lower(), path=path) from error
     if _identity(before) != _identity(after):
         raise LocalFileError("it changed while it was read", path=path)
-    return digest.hexdigest()
 
 
 def _identity(status: os.stat_result) -> tuple[int, int, int, int]:

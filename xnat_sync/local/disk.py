@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from xnat_sync.local.digest import md5_of
 from xnat_sync.local.files import FileFinder
 from xnat_sync.local.imaging import check_image
+from xnat_sync.local.whole import read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from xnat_sync.core.localside import Breach, Matches
+    from xnat_sync.core.localside import Breach, Matches, Whole
 
 
 class Disk:
@@ -31,3 +32,7 @@ class Disk:
     def md5(self, path: str) -> str:
         """The MD5 of a file, see `digest.md5_of`."""
         return md5_of(path)
+
+    def read_whole(self, path: str) -> Whole:
+        """The MD5 of a file and what reading all of it shows, see `whole.read_whole`."""
+        return read_whole(path)

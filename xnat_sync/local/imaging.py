@@ -25,6 +25,8 @@ _HEAD = 8192
 _CHUNK = 1 << 20
 # The most that deflate can shrink.
 _MOST_RATIO = 1032
+MOST_SURPLUS = 1 << 26
+"""So many inflated bytes after the voxels are counted; what would go on beyond them is not inflated."""
 _FORMS: dict[str, Form] = {".nii": "single", ".nii.gz": "single", ".hdr": "header"}
 _MATES = {".hdr": ".img", ".img": ".hdr"}
 
@@ -221,9 +223,9 @@ def _header_bytes(file: _File, *, zipped: bool) -> tuple[bytes, Breach | None]:
 def _plain_length(size: int, facts: ImageFacts) -> list[Breach]:
     needed = facts.offset + facts.data_bytes
     if size < needed:
-        return [_truncated(size, needed)]
+        return [truncation(size, needed)]
     if size > needed:
-        return [_surplus(size - needed)]
+        return [surplus(size - needed)]
     return []
 
 
@@ -241,24 +243,40 @@ def _zipped_length(file: _File, facts: ImageFacts) -> list[Breach]:
 
 def _inflated_length(file: _File, needed: int) -> list[Breach]:
     stream = _GzipStream(file)
+    total = 0
     try:
-        total = sum(len(chunk) for chunk in stream.chunks(_CHUNK))
+        for chunk in stream.chunks(_CHUNK):
+            total += len(chunk)
+            if total > needed + MOST_SURPLUS:
+                return [surplus(total - needed)]
     except zlib.error as error:
-        return [Breach(rule="XS303", summary=f"cannot be decompressed to its end: {error}")]
+        return [damage(str(error))]
     if total < needed:
-        return [_truncated(total, needed)]
+        return [truncation(total, needed)]
     if not stream.complete:
         return [Breach(rule="XS303", summary="is a gzip file that is cut off at its end")]
-    surplus = total - needed + stream.behind
-    return [_surplus(surplus)] if surplus else []
+    more = total - needed + stream.behind
+    return [surplus(more)] if more else []
 
 
-def _truncated(size: int, needed: int) -> Breach:
+def damage(error: str) -> Breach:
+    """What zlib's complaint about a stream means."""
+    if "data check" in error:
+        return Breach(rule="XS303", summary="is damaged: its bytes do not fit the checksum in its gzip trailer")
+    if "length check" in error:
+        return Breach(rule="XS303", summary="is damaged: its gzip trailer states another length than it has")
+    return Breach(rule="XS303", summary=f"cannot be decompressed to its end: {error}")
+
+
+def truncation(size: int, needed: int) -> Breach:
+    """Fewer bytes than the header asks for."""
     return Breach(rule="XS308", summary=f"is truncated: it has {size:,} of {needed:,} bytes")
 
 
-def _surplus(count: int) -> Breach:
-    return Breach(rule="XS311", summary=f"has {count:,} bytes after its voxels")
+def surplus(count: int) -> Breach:
+    """More bytes than the header asks for; of a whole lot at least so many."""
+    least = "more than " if count > MOST_SURPLUS else ""
+    return Breach(rule="XS311", summary=f"has {least}{min(count, MOST_SURPLUS):,} bytes after its voxels")
 
 
 def _nibabel_verdict(facts: ImageFacts) -> list[Breach]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.errors import LocalFileError, ManifestError, Problem
+from xnat_sync.core.localside import Breach, Whole
 from xnat_sync.manifest.build import Part, build
 from xnat_sync.manifest.defaults import Defaults
 from xnat_sync.manifest.document import shown
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from xnat_sync.core.localside import LocalSide
-    from xnat_sync.core.state import DesiredState
+    from xnat_sync.core.state import DesiredState, FileSpec
+    from xnat_sync.manifest.study import Study
 
 _UNKNOWN = "PROJECT"
 
@@ -41,11 +43,12 @@ class Loaded:
 
 
 def load_study(
-    paths: Sequence[Path], *, environ: Mapping[str, str], local: LocalSide, check_md5: bool = True
+    paths: Sequence[Path], *, environ: Mapping[str, str], local: LocalSide, check_md5: bool = True, deep: bool = False
 ) -> Loaded:
     """Read manifests and folders of manifests as one study.
 
-    With ``check_md5`` every file whose digest is stated is read whole.
+    With ``check_md5`` every file whose digest is stated is read whole; with ``deep`` every file is, to its end, and
+    the desired state has the digest of each.
 
     Raises:
         ManifestError: something is wrong; it has every problem, warnings too.
@@ -59,8 +62,8 @@ def load_study(
     contexts = _contexts(sources, problems)
     parts = [contexts[source.path] for source in sources]
     study = build(project or _UNKNOWN, parts, local, problems)
+    _check_content(study, local, check_md5=check_md5, deep=deep)
     desired = study.desired()
-    _check_content(desired, local, problems, check_md5=check_md5)
     if problems.fatal:
         raise ManifestError(problems.sorted())
     return Loaded(
@@ -107,18 +110,26 @@ def _root(source: Source, inherited: str | None, problems: Problems) -> str:
     return str(root)
 
 
-def _check_content(desired: DesiredState, local: LocalSide, problems: Problems, *, check_md5: bool) -> None:
-    """Look into the files: image headers, and the digests that the manifest states."""
-    for ref, spec in desired.files.items():
+def _check_content(study: Study, local: LocalSide, *, check_md5: bool, deep: bool) -> None:
+    """Look into the files: image headers, the digests that the manifest states, and if asked every byte."""
+    for ref, spec in study.files.items():
         for breach in local.check_image(spec.path, ref.label.rpartition("/")[2]):
-            problems.add(breach.rule, breach.summary, spec.origin, hint=breach.hint, ref=ref)
-        if spec.md5 is None or not check_md5:
+            _tell(study, spec, breach)
+        stated = spec.md5 is not None and check_md5
+        if not deep and not stated:
             continue
         try:
-            held = local.md5(spec.path)
+            md5, findings = local.read_whole(spec.path) if deep else Whole(local.md5(spec.path), ())
         except LocalFileError as error:
-            problems.add("XS206", f"{shown(ref.label)} cannot be read: {error}", spec.origin, ref=ref)
+            _tell(study, spec, Breach(rule="XS206", summary=f"{shown(ref.label)} cannot be read: {error}"))
             continue
-        if held != spec.md5:
-            summary = f"the MD5 of {shown(ref.label)} is {held}; the manifest says {spec.md5}"
-            problems.add("XS213", summary, spec.origin, ref=ref)
+        for breach in findings:
+            _tell(study, spec, breach)
+        if stated and md5 != spec.md5:
+            summary = f"the MD5 of {shown(ref.label)} is {md5}; the manifest says {spec.md5}"
+            _tell(study, spec, Breach(rule="XS213", summary=summary))
+        study.files[ref] = replace(spec, md5=spec.md5 or md5)
+
+
+def _tell(study: Study, spec: FileSpec, breach: Breach) -> None:
+    study.problems.add(breach.rule, breach.summary, spec.origin, hint=breach.hint, ref=spec.ref)
