@@ -116,15 +116,18 @@ def test_one_put_for_many_attributes(session: Any, project: Any) -> None:
 
 
 def test_custom_variables(session: Any, project: Any) -> None:
-    """``fields`` of subject and session are single rows by name (TestCustomVariables)."""
+    """``fields`` are single rows by name (TestCustomVariables); those of a scan are its ``addParam``."""
     subject = session.classes.SubjectData(parent=project, label="S1")
     subject.fields["visit"] = "baseline"
     subject.fields["site"] = "A & B"
     experiment = session.classes.MrSessionData(parent=subject, label="E1")
     experiment.fields["k"] = "v"
+    scan = session.classes.MrScanData(parent=experiment, id="1", type="T1w")
+    scan.fields["rater"] = "AB"
     project = fresh(session)
     assert dict(project.subjects["S1"].fields) == {"visit": "baseline", "site": "A &amp; B"}
     assert project.experiments["E1"].fields["k"] == "v"
+    assert project.experiments["E1"].scans["1"].fields["rater"] == "AB"
 
 
 def test_clearing_an_attribute(session: Any, project: Any) -> None:
