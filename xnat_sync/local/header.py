@@ -112,6 +112,8 @@ def _unpack(data: bytes, form: Form) -> tuple[_Raw | None, list[Breach]]:
     if sizes[order] == 540:
         if len(data) < 540:
             return None, [Breach(rule="XS301", summary=f"has {len(data)} bytes where a NIfTI-2 header has 540")]
+        if data[4:6] not in (b"n+", b"ni"):
+            return None, [_damaged("has the header size 540 of NIfTI-2 and not its magic")]
         return _unpack_2(data, order), []
     raw = _unpack_1(data, order)
     other = struct.unpack_from(("<" if order == ">" else ">") + "h", data, 40)[0]
