@@ -490,6 +490,7 @@ def test_unknown_tails_show_the_experiment(study: Any) -> None:
     shown = study.get("/data/projects/P/experiments/E1/scans?format=json").json()
     assert shown["items"][0]["data_fields"]["ID"] == "XNAT_E00001"
     assert study.put("/data/projects/P/experiments/E1/scans/2?xsiType=xnat:mrScanData").status_code == 400
+    assert study.put("/data/projects/P/experiments/NEW/scans/2?xsiType=xnat:mrScanData").status_code == 417
 
 
 def test_archive_and_rest_are_the_same(study: Any) -> None:

@@ -275,13 +275,13 @@ def _typed(named: str, path: str) -> Iterator[Field | Repeat | Reference]:
 
 def _repeat(element: Element, path: str) -> Repeat:
     named = element.get("type", "")
-    if named:
-        return Repeat(path=path, element_type=named)
-    inline = element.find(f"{XS}complexType")
+    inline = element.find(f"{XS}complexType") if not named else _schemas().types[named]
     assert inline is not None, path
     simple = inline.find(f"{XS}simpleContent/{XS}extension")
-    name = element.get("name", "")
-    leaf = "" if simple is None else ("addField" if name == "addParam" else name)
+    if named and simple is None:
+        return Repeat(path=path, element_type=named)
+    # The text of a row goes by the name of its type, or by the element's own where the type has none.
+    leaf = "" if simple is None else named.rpartition(":")[2] or element.get("name", "")
     attributes = (inline if simple is None else simple).findall(f"{XS}attribute")
     return Repeat(
         path=path, leaf=leaf, attributes={a.get("name", ""): _field(a, a.get("name", "")) for a in attributes}

@@ -80,7 +80,7 @@ def put_experiment(change: Change, place: Place, draft: Draft | None, *, whole: 
 
 
 def _require_experiment(draft: Draft | None, existing: sqlite3.Row | None) -> Draft:
-    if draft is None or (draft.aborted and existing is None):
+    if draft is None:
         raise XnatError(417, "Need PUT Contents")
     if not is_a(draft.xsi_type, SUBJECT_ASSESSOR):
         raise XnatError(422, "Only xnat:Subject documents can be PUT to this address.")  # sic

@@ -13,6 +13,7 @@ from xnat_sync.server.columns import UnknownColumnError, make_plan
 from xnat_sync.server.errors import XnatError
 from xnat_sync.server.objectcalls import project_for_list
 from xnat_sync.server.render import simple_table, table_response
+from xnat_sync.server.routing import is_at_least
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 _RESERVED: Final = frozenset(
     {"format", "columns", "xsiType", "sortBy", "sortOrder", "limit", "offset", "fields", "allDataOverride", "restrict"}
 )
+
+
+PAGING_SINCE: Final = "1.8.10"
+"""The version in whose source ``limit`` and ``offset`` of lists were read; earlier ones ignore them (inferred)."""
 
 
 def plan_of(call: Call, kind: ListKind, *, filtered: bool = True) -> Plan:
@@ -59,7 +64,7 @@ def respond(
         if quiet:
             return Response(b"", media_type="text/plain")  # the exception is swallowed: 200, nothing
         raise XnatError(500) from None
-    page = _page(call) if paged else None
+    page = _page(call) if paged and is_at_least(call.context.version, PAGING_SINCE) else None
     if page is not None:
         table = replace(table, rows=table.rows[page])
     return table_response(call, table, title=title, total=page is None)

@@ -64,7 +64,7 @@ def list_projects(call: Call) -> Response:
             seen = [entry for entry in found if wanted in project_rights(db, call.user, entry.row["id"])]
             return build_table(db, plan, seen, lambda entry: f"/data/projects/{entry.row['id']}")
 
-        return respond(call, PROJECTS, build, paged=True)
+        return respond(call, PROJECTS, build)
 
 
 # --- subjects -----------------------------------------------------------------------------------------------------

@@ -136,7 +136,8 @@ def put_below_subject(call: Call, body: bytes) -> Response:
         if existing is not None and existing["kind"] == "assessor":
             raise XnatError(500)  # inferred: the constructor's cast fails
         place = Place(project=project["id"], name=call.params["E"], existing=existing, subject=call.params["S"])
-        if place.existing is not None and (done := _share_or_rename(change, call, place)) is not None:
+        done = _share_or_rename(change, call, place)
+        if done is not None:
             return done
         draft = submission(call, body).load(shortnames.SESSION, existing_type=type_of(existing))
         saved = put_experiment(change, place, draft, whole=call.query.flag("allowDataDeletion"))
@@ -155,7 +156,8 @@ def put_in_project(call: Call, body: bytes) -> Response:
             existing=existing,
             subject=call.query.get("subject_ID"),
         )
-        if place.existing is not None and (done := _share_or_rename(change, call, place)) is not None:
+        done = _share_or_rename(change, call, place)
+        if done is not None:
             return done
         draft = submission(call, body).load(shortnames.NONE, existing_type=type_of(existing))
         # Here the template stays for query parameters; only the exact text counts, and only for a document.
@@ -168,7 +170,10 @@ def put_in_project(call: Call, body: bytes) -> Response:
 def _share_or_rename(change: Change, call: Call, place: Place) -> Response | None:
     """What a tail or a ``label`` on an existing experiment means; nothing else of the request counts then."""
     existing = place.existing
-    assert existing is not None
+    if existing is None:
+        if call.tail:
+            raise XnatError(417, "Need PUT Contents")  # inferred
+        return None
     if call.tail:
         if not call.tail.startswith("projects/"):
             raise XnatError(400)

@@ -22,7 +22,7 @@ from xnat_sync.server.objectcalls import (
 from xnat_sync.server.parts import default_scan_type, post_scan, put_reconstruction, put_scan, require_session_edit
 from xnat_sync.server.removal import delete_experiment, delete_part
 from xnat_sync.server.render import empty_response, object_response
-from xnat_sync.server.routing import Route, blocking, with_body
+from xnat_sync.server.routing import Route, blocking, is_at_least, with_body
 from xnat_sync.server.sharing import share, target_project
 
 if TYPE_CHECKING:
@@ -61,7 +61,9 @@ def put_one_scan(call: Call, body: bytes) -> Response:
             return empty_response()
         session = require_session_edit(change, session, "scan")
         existing = find_part(change.db, "scan", session, call.params["SCAN"])
-        draft = submission(call, body).load(shortnames.SCAN, default_type=type_of(existing))
+        # Since 1.8.6 the type of an existing scan may be left out.
+        known = type_of(existing) if is_at_least(call.context.version, "1.8.6") else None
+        draft = submission(call, body).load(shortnames.SCAN, default_type=known)
         put_scan(change, session, call.params["SCAN"], draft)
     return empty_response()
 

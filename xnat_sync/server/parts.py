@@ -70,8 +70,8 @@ def default_scan_type(session: sqlite3.Row) -> str | None:
 
 
 def _require_scan(draft: Draft | None) -> Draft:
-    if draft is None or (draft.aborted and not draft.from_xml):
-        raise XnatError(417, "Need PUT Contents")  # inferred for a request that begins with an unknown field
+    if draft is None:
+        raise XnatError(417, "Need PUT Contents")
     if not is_a(draft.xsi_type, IMAGE_SCAN):
         message = f"Only Scan documents can be PUT to this address. Expected: {IMAGE_SCAN} Received: {draft.xsi_type}"
         raise XnatError(400, message)

@@ -8,6 +8,7 @@ fits. Segments are never percent-decoded here.
 from __future__ import annotations
 
 import inspect
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -54,6 +55,15 @@ class Context:
     faults: Faults
     log: RequestLog
     catalogs: Catalogs = field(default_factory=Catalogs)
+
+
+def is_at_least(version: str, wanted: str) -> bool:
+    """Whether a version such as ``1.9.2.1`` or ``1.8.11-SNAPSHOT`` is ``wanted`` or later."""
+
+    def numbers(text: str) -> tuple[int, ...]:
+        return tuple(int(part) for part in re.findall(r"\d+", text.partition("-")[0]))
+
+    return numbers(version) >= numbers(wanted)
 
 
 class Query:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from xnat_sync.server.access import User
 
 
+_MANY = 1000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """One JSESSIONID; anonymous while its user is the guest."""
@@ -37,12 +40,20 @@ class Sessions:
 
     def open(self, user: User = GUEST) -> Session:
         """A new session."""
+        self._forget_expired()
         session = Session(
             id=secrets.token_hex(16).upper(), user=user, expires=self._now() + self._timeout(), csrf=str(uuid.uuid4())
         )
         with self._lock:
             self._sessions[session.id] = session
         return session
+
+    def _forget_expired(self) -> None:
+        """Keeps the memory small under clients that send Basic without a cookie and open a session each time."""
+        now = self._now()
+        with self._lock:
+            if len(self._sessions) >= _MANY:
+                self._sessions = {key: session for key, session in self._sessions.items() if session.expires > now}
 
     def find(self, session_id: str) -> Session | None:
         """The live session of that id, prolonged; ``None`` when it is unknown or has expired."""

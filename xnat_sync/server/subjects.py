@@ -37,8 +37,6 @@ def put_subject(change: Change, project: sqlite3.Row | None, name: str, draft: D
     if existing is not None:
         update_subject(change, existing, draft)
         return Saved(by_id(change.db, KINDS, existing["id"]) or existing, created=False)
-    if draft.aborted:
-        draft.fields.clear()  # inferred: without a template the item is lost and an empty one is stored
     return Saved(create_subject(change, project_id, draft.get("label") or escape(name), draft), created=True)
 
 

@@ -28,15 +28,13 @@ _LOCAL = re.compile(r"\{[^}]*\}")
 class Draft:
     """What a request says about one object.
 
-    ``fields`` maps canonical paths to normal texts, ``None`` clearing a value. ``untyped`` means that only an abstract
-    type was named. ``aborted`` means that an unknown field made XNAT drop the parameters after it.
+    ``fields`` maps canonical paths to normal texts, ``None`` clearing a value.
     """
 
     xsi_type: str
     fields: dict[str, str | None] = field(default_factory=dict)
     children: dict[str, list[Draft]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
-    aborted: bool = False
     from_xml: bool = False
 
     def get(self, name: str) -> str | None:
@@ -135,7 +133,8 @@ def known_type(name: str) -> str:
 def _apply(draft: Draft, pairs: list[tuple[str, str]]) -> None:
     """Sets what applies to the type, silently ignores the rest, and stops at the first unknown field.
 
-    ``GenericItemObject.setProperties`` throws there, and ``loadItem`` swallows the exception.
+    ``GenericItemObject.setProperties`` throws there, and ``loadItem`` swallows the exception. What was set before stays,
+    also on an item that is new: scripts that give xnatpy a ``label`` for a scan, which has none, work on real servers.
     """
     for key, value in pairs:
         owner, _, path = key.partition("/")
@@ -144,7 +143,6 @@ def _apply(draft: Draft, pairs: list[tuple[str, str]]) -> None:
         try:
             set_value(draft, path, escape(value))
         except UnknownFieldError:
-            draft.aborted = True
             return
 
 

@@ -77,21 +77,27 @@ def _integer(field: Field, text: str) -> str:
         message = f"'{text}' Must Be A Valid Integer"
         raise InvalidValueError(message)
     number = int(text)
+    _demand_range(field, number, text)
+    return str(number)
+
+
+def _float(field: Field, text: str) -> str:
+    try:
+        number = float(text)
+    except ValueError:
+        message = f"'{text}' Must Be A Valid Float"
+        raise InvalidValueError(message) from None
+    _demand_range(field, number, text)
+    return java_double(number)
+
+
+def _demand_range(field: Field, number: float, text: str) -> None:
     if field.low is not None and number < field.low:
         message = f"'{text}' Must Be Greater Than Or Equal To {field.low}"
         raise InvalidValueError(message)
     if field.high is not None and number > field.high:
         message = f"'{text}' Must Be Less Than Or Equal To {field.high}"
         raise InvalidValueError(message)
-    return str(number)
-
-
-def _float(_field: Field, text: str) -> str:
-    try:
-        return java_double(float(text))
-    except ValueError:
-        message = f"'{text}' Must Be A Valid Float"
-        raise InvalidValueError(message) from None
 
 
 def java_double(number: float) -> str:
