@@ -176,7 +176,7 @@ def test_route_table_names_its_sources(server: RunningServer) -> None:
 
 
 def test_rows_that_nobody_has_verified_are_known(server: RunningServer) -> None:
-    """The route table says *inferred* where no XNAT test or client has shown the behaviour; ``pytest -rP`` lists them."""
+    """*inferred* in the route table: no XNAT test or client has shown it; ``pytest -rP`` lists these rows."""
     routes = Application(server.context).router.routes
     unverified = [route for route in routes if "inferred" in route.source]
     for route in unverified:
