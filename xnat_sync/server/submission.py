@@ -133,7 +133,7 @@ def known_type(name: str) -> str:
 def _apply(draft: Draft, pairs: list[tuple[str, str]]) -> None:
     """Sets what applies to the type, silently ignores the rest, and stops at the first unknown field.
 
-    ``GenericItemObject.setProperties`` throws there, and ``loadItem`` swallows the exception. What was set before stays,
+    ``GenericItemObject.setProperties`` throws there, and ``loadItem`` swallows it. What was set before stays,
     also on an item that is new: scripts that give xnatpy a ``label`` for a scan, which has none, work on real servers.
     """
     for key, value in pairs:
