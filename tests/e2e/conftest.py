@@ -19,6 +19,13 @@ from xnat_sync.cli.main import run
 from xnat_sync.server.running import RunningServer, running
 
 BIDS_MANIFEST = Path(__file__).parent / "bids-study.yaml"
+# Tables for the one volume of the plain image and the two of the packed one.
+GRADIENTS = {
+    "sub-02/ses-01/dwi/sub-02_ses-01_dwi.bval": "0\n",
+    "sub-02/ses-01/dwi/sub-02_ses-01_dwi.bvec": "1\n0\n0\n",
+    "sub-03/dwi/sub-03_dwi.bval": "0 1000\n",
+    "sub-03/dwi/sub-03_dwi.bvec": "0 1\n1 0\n0 0\n",
+}
 PASSWORD = "pass phrase&7"
 
 
@@ -102,7 +109,8 @@ def bids(tmp_path: Path) -> Path:
         if name.endswith((".nii", ".nii.gz")):
             shutil.copyfile(packed if name.endswith(".gz") else plain, path)
         else:
-            path.write_text(json.dumps({"number": number}), encoding="utf-8")
+            text = GRADIENTS.get(name) or json.dumps({"number": number})
+            path.write_text(text, encoding="utf-8")
     return target
 
 

@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from xnat_sync.core.localside import LocalFile
 from xnat_sync.core.rules import RULES
 from xnat_sync.local.disk import Disk
+from xnat_sync.local.imaging import check_image
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +40,7 @@ def judge(path: Path) -> list[str]:
     matches = disk.find(str(path.parent), path.name)
     found = list(matches.breaches)
     for file in matches.files:
-        found += disk.check_image(file.path, path.name)
+        found += (breach for _, breach in disk.inspect([LocalFile(path=file.path, name=path.name)]).breaches)
         found += disk.read_whole(file.path).findings
     assert all(repr(path.name) in breach.summary for breach in found)
     return sorted({breach.rule for breach in found})
@@ -302,7 +304,7 @@ def test_the_words_name_the_remedy(image: Make, tmp_path: Path) -> None:
     }
     for name, (content, remedy) in cases.items():
         (tmp_path / name).write_bytes(content)
-        (breach,) = Disk().check_image(str(tmp_path / name), name)
+        (breach,) = check_image(str(tmp_path / name), name)
         assert remedy in breach.hint
     assert all(rule.remedy for rule in RULES.values())
 

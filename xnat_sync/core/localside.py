@@ -36,6 +36,21 @@ class Matches:
     breaches: tuple[Breach, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalFile:
+    """A local file to look into, with its name inside the resource, which says what it should be."""
+
+    path: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What some files show; each breach with the place of its file in their list."""
+
+    breaches: tuple[tuple[int, Breach], ...] = ()
+
+
 class Whole(NamedTuple):
     """What one pass over a whole file gives: its MD5 in hex, and what is wrong with its bytes."""
 
@@ -52,8 +67,8 @@ class LocalSide(Protocol):
         No match at all, for a pattern that is a plain path, is a breach; for one with wildcards it is not.
         """
 
-    def check_image(self, path: str, name: str) -> Sequence[Breach]:
-        """What is wrong with an image that will be called ``name``; nothing for a name that is not an image's."""
+    def inspect(self, files: Sequence[LocalFile]) -> Inspection:
+        """What is wrong with all files of one object: images by their headers, side files by their image."""
 
     def md5(self, path: str) -> str:
         """The MD5 of a file in hex; an unreadable file is a `LocalFileError`."""

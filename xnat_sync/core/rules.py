@@ -1,6 +1,6 @@
 """Every rule that a manifest and its local files are held to: its id, how bad a breach is, and the remedy.
 
-Ids are stable: XS0xx is the language, XS1xx objects and names, XS2xx files, XS3xx images. The list in the README is
+Ids are stable: XS0xx is the language, XS1xx objects and names, XS2xx files, XS3xx images and the files beside them. The list in the README is
 checked against this table.
 """
 
@@ -113,6 +113,10 @@ _ERRORS = {
     "XS308": ("a truncated image", "copy or make the file again"),
     "XS309": ("voxel sizes that are no numbers", "mend pixdim in the header"),
     "XS310": ("an image of a pair without its mate", "put the .hdr and the .img side by side"),
+    # Files beside an image.
+    "XS320": ("a JSON file that cannot be read", "mend its syntax, or make it again"),
+    "XS321": ("a gradient table that is none", "write numbers only: one row of b-values, three rows of directions"),
+    "XS322": ("a gradient table that does not fit its image", "bring the table and the image of one run together"),
 }
 _WARNINGS = {
     "XS211": (
@@ -124,6 +128,12 @@ _WARNINGS = {
     "XS313": ("suspicious voxel sizes", "check pixdim in the header"),
     "XS314": ("suspicious orientation", "check qform and sform in the header"),
     "XS315": ("one file of an image pair without the other in the resource", "add the mate to the same resource"),
+    "XS323": (
+        "a repetition time that sidecar and header do not agree on",
+        "check both; with gaps between volumes the sidecar is right",
+    ),
+    "XS324": ("gradient directions in columns where BIDS has rows", "turn the table: three rows, one column a volume"),
+    "XS325": ("a JSON file that is not UTF-8", "save it as UTF-8"),
 }
 
 RULES: dict[str, Rule] = {**_rules(Severity.ERROR, _ERRORS), **_rules(Severity.WARNING, _WARNINGS)}

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from xnat_sync.local.digest import md5_of
 from xnat_sync.local.files import FileFinder
-from xnat_sync.local.imaging import check_image
+from xnat_sync.local.inspection import inspect
 from xnat_sync.local.whole import read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from xnat_sync.core.localside import Breach, Matches, Whole
+    from xnat_sync.core.localside import Inspection, LocalFile, Matches, Whole
 
 
 class Disk:
@@ -25,9 +25,9 @@ class Disk:
         """The files that a pattern names, see `FileFinder.find`."""
         return self._finder.find(root, pattern)
 
-    def check_image(self, path: str, name: str) -> Sequence[Breach]:
-        """What is wrong with an image, see `imaging.check_image`."""
-        return check_image(path, name)
+    def inspect(self, files: Sequence[LocalFile]) -> Inspection:
+        """What is wrong with the files of one object, see `inspection.inspect`."""
+        return inspect(files)
 
     def md5(self, path: str) -> str:
         """The MD5 of a file, see `digest.md5_of`."""

@@ -8,9 +8,12 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from xnat_sync.core.localside import Breach
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LONGEST_HEADER = 544
 """As many bytes as the longest header has, with the four that announce extensions."""
@@ -35,6 +38,14 @@ RARE = {1: "single bits", 1024: "int64", 1280: "uint64", 1536: "float128", 2048:
 
 _SPACE_UNITS = {0: "", 1: "m", 2: "mm", 3: "um"}
 _TIME_UNITS = {0: "", 8: "s", 16: "ms", 24: "us", 32: "Hz", 40: "ppm", 48: "rad/s"}
+_COMMON_TEXTS = {"data_type": (4, 14), "db_name": (14, 32), "descrip": (148, 228), "aux_file": (228, 252)}
+_TEXTS = {
+    0: {**_COMMON_TEXTS, "originator": (253, 263), "generated": (263, 273), "scannum": (273, 283)},
+    1: {**_COMMON_TEXTS, "intent_name": (328, 344)},
+    2: {"descrip": (240, 320), "aux_file": (320, 344), "intent_name": (508, 524), "unused_str": (525, 540)},
+}
+ANALYZE_PATIENT = slice(283, 293)
+"""Where an Analyze 7.5 header holds a patient's number."""
 _NIFTI2_TAIL = b"\r\n\x1a\n"
 
 
@@ -57,6 +68,11 @@ class ImageFacts:
     time_unit: str
     qform_code: int
     sform_code: int
+
+    @property
+    def least_offset(self) -> int:
+        """Where the voxels of a single file begin if nothing lies between the header and them."""
+        return 544 if self.version == 2 else 352
 
     @property
     def data_bytes(self) -> int:
@@ -101,6 +117,36 @@ def read_header(data: bytes, form: Form) -> tuple[ImageFacts | None, tuple[Breac
     breaches += _orientation_breaches(raw)
     trusted = not any(breach.rule in ("XS304", "XS305", "XS306", "XS307") for breach in breaches)
     return _facts(raw, form) if trusted else None, tuple(breaches)
+
+
+def announced_end(data: bytes, most: int) -> int:
+    """Where the voxels begin if extensions lie before them, but at most ``most``; 0 where no extension is announced.
+
+    ``data`` begin with a header, whole or damaged.
+    """
+    if not data[348] and not data[540]:
+        return 0
+    facts = read_header(data, "single")[0]
+    return min(facts.offset, most) if facts and data[facts.least_offset - 4] else 0
+
+
+def extensions(data: bytes, facts: ImageFacts) -> Iterator[tuple[int, bytes]]:
+    """The code and content of each extension of a header, as far as ``data`` go; a damaged chain just ends."""
+    # In the header of a pair they go on to its end.
+    at, end = facts.least_offset, min(facts.offset or len(data), len(data))
+    if len(data) < at or not data[at - 4]:
+        return
+    while at + 8 <= end:
+        size, code = struct.unpack_from((">" if facts.big_endian else "<") + "2i", data, at)
+        if size < 8:
+            return
+        yield code, data[at + 8 : min(at + size, end)]
+        at += size
+
+
+def texts(data: bytes, facts: ImageFacts) -> dict[str, bytes]:
+    """The text fields of a header as they lie there, padding and what may follow it too."""
+    return {name: data[start:end] for name, (start, end) in _TEXTS[facts.version].items()}
 
 
 def _unpack(data: bytes, form: Form) -> tuple[_Raw | None, list[Breach]]:

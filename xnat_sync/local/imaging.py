@@ -6,20 +6,20 @@ only.
 
 from __future__ import annotations
 
+import itertools
 import os
-import stat
 import struct
 import zlib
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.localside import Breach
-from xnat_sync.local.header import LONGEST_HEADER, RARE, Form, ImageFacts, read_header
+from xnat_sync.local.header import LONGEST_HEADER, RARE, Form, ImageFacts, announced_end, read_header
 from xnat_sync.local.magic import GZIP, kind_of
+from xnat_sync.local.streams import File, GzipStream, opened
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
 _HEAD = 8192
 _CHUNK = 1 << 20
@@ -27,6 +27,8 @@ _CHUNK = 1 << 20
 _MOST_RATIO = 1032
 MOST_SURPLUS = 1 << 26
 """So many inflated bytes after the voxels are counted; what would go on beyond them is not inflated."""
+# As much of what lies between header and voxels as is looked at: a hundred times more than any real extension.
+_MOST_HEAD = 1 << 18
 _FORMS: dict[str, Form] = {".nii": "single", ".nii.gz": "single", ".hdr": "header"}
 _MATES = {".hdr": ".img", ".img": ".hdr"}
 
@@ -36,94 +38,43 @@ def is_image(name: str) -> bool:
     return _suffix(name) != ""
 
 
-def check_image(path: str, name: str) -> tuple[Breach, ...]:
-    """What is wrong with an image that will be called ``name``, as `LocalSide.check_image` promises."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What the beginning of an image file shows.
+
+    ``facts`` are there where the header can be trusted; ``head`` are the first bytes of the image, inflated if need be,
+    with the extensions of its header; ``wrapping`` the first bytes of the gzip file around it, if there is one.
+    """
+
+    breaches: tuple[Breach, ...] = ()
+    facts: ImageFacts | None = None
+    head: bytes = b""
+    wrapping: bytes = b""
+
+
+def look_at(path: str, name: str) -> Look:
+    """Look at an image that will be called ``name``; an empty look at what is none by its name."""
     suffix = _suffix(name)
     if not suffix:
-        return ()
+        return Look()
     shown = repr(path.rpartition("/")[2])
     try:
-        breaches = _check_data(path) if suffix == ".img" else _check_header_file(path, suffix)
+        look = Look(breaches=tuple(_check_data(path))) if suffix == ".img" else _look_at_header(path, suffix)
     except OSError as error:
-        return (Breach(rule="XS206", summary=f"{shown} cannot be read: {(error.strerror or str(error)).lower()}"),)
-    return tuple(Breach(rule=breach.rule, summary=f"{shown} {breach.summary}", hint=breach.hint) for breach in breaches)
+        what = f"{shown} cannot be read: {(error.strerror or str(error)).lower()}"
+        return Look(breaches=(Breach(rule="XS206", summary=what),))
+    return replace(look, breaches=tuple(replace(found, summary=f"{shown} {found.summary}") for found in look.breaches))
+
+
+def check_image(path: str, name: str) -> tuple[Breach, ...]:
+    """What is wrong with an image that will be called ``name``: nothing for a name that is not an image's."""
+    return look_at(path, name).breaches
 
 
 def read_facts(path: str) -> ImageFacts | None:
     """The facts of the header in an image file, ``None`` where there is none that can be trusted."""
     suffix = _suffix(path)
-    form = _FORMS.get(suffix)
-    if form is None:
-        return None
-    try:
-        with _open(path) as file:
-            head, _ = _header_bytes(file, zipped=suffix == ".nii.gz")
-    except OSError:
-        return None
-    return read_header(head, form)[0]
-
-
-@dataclass(frozen=True, slots=True)
-class _File:
-    descriptor: int
-    size: int
-
-    def read(self, count: int, offset: int) -> bytes:
-        return os.pread(self.descriptor, count, offset)
-
-
-class _GzipStream:
-    """What a gzip file holds, all its members in a row (RFC 1952).
-
-    After reading, ``complete`` says whether the last member had its end, and ``behind`` how many bytes of no member
-    follow it.
-    """
-
-    def __init__(self, file: _File) -> None:
-        self._file = file
-        self._offset = 0
-        self.complete = False
-        self.behind = 0
-
-    def chunks(self, size: int) -> Iterator[bytes]:
-        """The inflated bytes, at most ``size`` at a time; a damaged stream is a ``zlib.error``."""
-        inflater = zlib.decompressobj(31)
-        pending = self._more(b"", size)
-        while pending:
-            chunk = inflater.decompress(pending, size)
-            if chunk:
-                yield chunk
-            pending = inflater.unconsumed_tail
-            if inflater.eof:
-                pending = self._more(inflater.unused_data, size)
-                if not pending.startswith(GZIP):
-                    self.complete = True
-                    self.behind = len(pending) + self._file.size - self._offset
-                    return
-                inflater = zlib.decompressobj(31)
-            elif not pending:
-                pending = self._more(b"", size)
-
-    def _more(self, pending: bytes, size: int) -> bytes:
-        """At least two bytes where there are so many left: as many as tell whether a member begins."""
-        if len(pending) < 2:
-            read = self._file.read(size, self._offset)
-            self._offset += len(read)
-            pending += read
-        return pending
-
-
-@contextmanager
-def _open(path: str) -> Iterator[_File]:
-    """A regular file, opened so that a pipe or device of that name can neither block nor be read."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(0, "not a regular file")
-        yield _File(descriptor, status.st_size)
-    finally:
-        os.close(descriptor)
+    return look_at(path, path).facts if suffix in _FORMS else None
 
 
 def _suffix(name: str) -> str:
@@ -140,19 +91,20 @@ def _mate(path: str) -> str | None:
     return stem + (other.upper() if suffix.isupper() else other)
 
 
-def _check_header_file(path: str, suffix: str) -> list[Breach]:
+def _look_at_header(path: str, suffix: str) -> Look:
     """A single file, or the header of a pair."""
     form = _FORMS[suffix]
-    with _open(path) as file:
+    with opened(path) as file:
         if not file.size:
-            return [Breach(rule="XS301", summary="is empty")]
+            return Look(breaches=(Breach(rule="XS301", summary="is empty"),))
         zipped = suffix == ".nii.gz"
-        misnamed = _misnamed(file.read(_HEAD, 0), zipped=zipped)
+        start = file.read(_HEAD, 0)
+        misnamed = _misnamed(start, zipped=zipped)
         if misnamed:
-            return [misnamed]
-        head, broken = _header_bytes(file, zipped=zipped)
+            return Look(breaches=(misnamed,))
+        head, broken = _zipped_head(file) if zipped else (_plain_head(file, start), None)
         if broken:
-            return [broken]
+            return Look(breaches=(broken,))
         facts, found = read_header(head, form)
         breaches = _name_strangers(head, list(found)) if facts is None else list(found)
         if facts:
@@ -162,7 +114,7 @@ def _check_header_file(path: str, suffix: str) -> list[Breach]:
     mate = _mate(path) if form == "header" else None
     if mate and not os.path.exists(mate):  # noqa: PTH110 - plain text paths all the way
         breaches.append(Breach(rule="XS310", summary=f"has no {mate.rpartition('/')[2]!r} beside it"))
-    return breaches
+    return Look(breaches=tuple(breaches), facts=facts, head=head, wrapping=start if zipped else b"")
 
 
 def _check_data(path: str) -> list[Breach]:
@@ -171,12 +123,12 @@ def _check_data(path: str) -> list[Breach]:
     if mate is None:
         return []
     try:
-        with _open(mate) as file:
+        with opened(mate) as file:
             head = file.read(LONGEST_HEADER, 0)
     except FileNotFoundError:
         return [Breach(rule="XS310", summary=f"has no {mate.rpartition('/')[2]!r} beside it")]
     facts, _ = read_header(head, "header")
-    with _open(path) as file:
+    with opened(path) as file:
         return _plain_length(file.size, facts) if facts else []
 
 
@@ -199,25 +151,35 @@ def _name_strangers(head: bytes, breaches: list[Breach]) -> list[Breach]:
     return [Breach(rule="XS302", summary=f"is not NIfTI but {kind}")] if kind and damaged else breaches
 
 
-def _header_bytes(file: _File, *, zipped: bool) -> tuple[bytes, Breach | None]:
-    """The first bytes of the image, inflated if need be: just enough for a header."""
-    if not zipped:
-        return file.read(LONGEST_HEADER + 8, 0), None
-    stream = _GzipStream(file)
-    head = b""
+def _zipped_head(file: File) -> tuple[bytes, Breach | None]:
+    """The first inflated bytes: enough for a header with its extensions."""
+    stream = GzipStream(file)
     try:
-        for chunk in stream.chunks(_HEAD):
-            head += chunk
-            if len(head) >= LONGEST_HEADER + 8:
-                break
+        head = _joined(stream.chunks(_HEAD))
     except zlib.error as error:
-        return head, Breach(rule="XS303", summary=f"cannot be decompressed: {error}")
+        return b"", Breach(rule="XS303", summary=f"cannot be decompressed: {error}")
     if len(head) < 348 and not stream.complete:
         return head, Breach(rule="XS303", summary="is a gzip file that is cut off inside of the header")
     if head.startswith(GZIP):
-        hint = "decompress it once"
-        return head, Breach(rule="XS303", summary="is compressed twice", hint=hint)
+        return head, Breach(rule="XS303", summary="is compressed twice", hint="decompress it once")
     return head, None
+
+
+def _plain_head(file: File, start: bytes) -> bytes:
+    return _joined(itertools.chain((start,), (file.read(_HEAD, at) for at in range(len(start), _MOST_HEAD, _HEAD))))
+
+
+def _joined(chunks: Iterable[bytes]) -> bytes:
+    """As many chunks as a header has bytes, and its extensions if it announces any."""
+    head = b""
+    wanted = LONGEST_HEADER + 8
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= wanted:
+            wanted = announced_end(head, _MOST_HEAD)
+        if len(head) >= wanted or not chunk:
+            break
+    return head
 
 
 def _plain_length(size: int, facts: ImageFacts) -> list[Breach]:
@@ -229,7 +191,7 @@ def _plain_length(size: int, facts: ImageFacts) -> list[Breach]:
     return []
 
 
-def _zipped_length(file: _File, facts: ImageFacts) -> list[Breach]:
+def _zipped_length(file: File, facts: ImageFacts) -> list[Breach]:
     """Compare the length that the gzip trailer states (RFC 1952: modulo 2³²) with what the header asks for."""
     needed = facts.offset + facts.data_bytes
     if needed > file.size * _MOST_RATIO + _HEAD:
@@ -241,8 +203,8 @@ def _zipped_length(file: _File, facts: ImageFacts) -> list[Breach]:
     return _inflated_length(file, needed)
 
 
-def _inflated_length(file: _File, needed: int) -> list[Breach]:
-    stream = _GzipStream(file)
+def _inflated_length(file: File, needed: int) -> list[Breach]:
+    stream = GzipStream(file)
     total = 0
     try:
         for chunk in stream.chunks(_CHUNK):

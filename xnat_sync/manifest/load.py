@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.errors import LocalFileError, ManifestError, Problem
-from xnat_sync.core.localside import Breach, Whole
+from xnat_sync.core.errors import ManifestError, Problem
 from xnat_sync.manifest.build import Part, build
+from xnat_sync.manifest.content import check_content
 from xnat_sync.manifest.defaults import Defaults
 from xnat_sync.manifest.document import shown
 from xnat_sync.manifest.heads import agreed_server, check_versions, project_of
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from xnat_sync.core.localside import LocalSide
-    from xnat_sync.core.state import DesiredState, FileSpec
-    from xnat_sync.manifest.study import Study
+    from xnat_sync.core.state import DesiredState
 
 _UNKNOWN = "PROJECT"
 
@@ -62,7 +61,7 @@ def load_study(
     contexts = _contexts(sources, problems)
     parts = [contexts[source.path] for source in sources]
     study = build(project or _UNKNOWN, parts, local, problems)
-    _check_content(study, local, check_md5=check_md5, deep=deep)
+    check_content(study, local, check_md5=check_md5, deep=deep)
     desired = study.desired()
     if problems.fatal:
         raise ManifestError(problems.sorted())
@@ -108,28 +107,3 @@ def _root(source: Source, inherited: str | None, problems: Problems) -> str:
     if not root.is_dir():
         problems.add("XS214", f"the root {shown(said.text or '')} is not a folder", said.origin())
     return str(root)
-
-
-def _check_content(study: Study, local: LocalSide, *, check_md5: bool, deep: bool) -> None:
-    """Look into the files: image headers, the digests that the manifest states, and if asked every byte."""
-    for ref, spec in study.files.items():
-        for breach in local.check_image(spec.path, ref.label.rpartition("/")[2]):
-            _tell(study, spec, breach)
-        stated = spec.md5 is not None and check_md5
-        if not deep and not stated:
-            continue
-        try:
-            md5, findings = local.read_whole(spec.path) if deep else Whole(local.md5(spec.path), ())
-        except LocalFileError as error:
-            _tell(study, spec, Breach(rule="XS206", summary=f"{shown(ref.label)} cannot be read: {error}"))
-            continue
-        for breach in findings:
-            _tell(study, spec, breach)
-        if stated and md5 != spec.md5:
-            summary = f"the MD5 of {shown(ref.label)} is {md5}; the manifest says {spec.md5}"
-            _tell(study, spec, Breach(rule="XS213", summary=summary))
-        study.files[ref] = replace(spec, md5=spec.md5 or md5)
-
-
-def _tell(study: Study, spec: FileSpec, breach: Breach) -> None:
-    study.problems.add(breach.rule, breach.summary, spec.origin, hint=breach.hint, ref=spec.ref)

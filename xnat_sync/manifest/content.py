@@ -1,0 +1,60 @@
+"""What the files of a study show when they are looked into: damage, and what does not fit together."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from xnat_sync.core.errors import LocalFileError
+from xnat_sync.core.localside import Breach, LocalFile, Whole
+from xnat_sync.manifest.document import shown
+
+if TYPE_CHECKING:
+    from xnat_sync.core.localside import LocalSide
+    from xnat_sync.core.refs import Ref
+    from xnat_sync.core.state import FileSpec
+    from xnat_sync.manifest.study import Study
+
+
+def check_content(study: Study, local: LocalSide, *, check_md5: bool, deep: bool) -> None:
+    """Look into every file: headers, side files, the digests that the manifest states, and if asked every byte.
+
+    A file that was read whole keeps its digest.
+    """
+    for specs in _by_owner(study).values():
+        found = local.inspect([LocalFile(path=spec.path, name=spec.ref.label) for spec in specs])
+        for index, breach in found.breaches:
+            _tell(study, specs[index], breach)
+    for ref, spec in study.files.items():
+        stated = spec.md5 is not None and check_md5
+        if deep or stated:
+            study.files[ref] = _read(study, local, spec, deep=deep, stated=stated)
+
+
+def _by_owner(study: Study) -> dict[Ref, list[FileSpec]]:
+    """The files of each scan, session, subject and project, over all its resources."""
+    owners: dict[Ref, list[FileSpec]] = {}
+    for ref, spec in study.files.items():
+        resource = ref.parent
+        owner = resource.parent if resource else None
+        if owner:
+            owners.setdefault(owner, []).append(spec)
+    return owners
+
+
+def _read(study: Study, local: LocalSide, spec: FileSpec, *, deep: bool, stated: bool) -> FileSpec:
+    name = shown(spec.ref.label)
+    try:
+        md5, findings = local.read_whole(spec.path) if deep else Whole(local.md5(spec.path), ())
+    except LocalFileError as error:
+        _tell(study, spec, Breach(rule="XS206", summary=f"{name} cannot be read: {error}"))
+        return spec
+    for breach in findings:
+        _tell(study, spec, breach)
+    if stated and md5 != spec.md5:
+        _tell(study, spec, Breach(rule="XS213", summary=f"the MD5 of {name} is {md5}; the manifest says {spec.md5}"))
+    return replace(spec, md5=spec.md5 or md5)
+
+
+def _tell(study: Study, spec: FileSpec, breach: Breach) -> None:
+    study.problems.add(breach.rule, breach.summary, spec.origin, hint=breach.hint, ref=spec.ref)
