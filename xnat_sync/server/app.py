@@ -19,6 +19,7 @@ from xnat_sync.server.authentication import (
     require_login,
     session_cookie,
 )
+from xnat_sync.server.download import OpenFileResponse
 from xnat_sync.server.errors import XnatError, error_page
 from xnat_sync.server.faults import FaultKind
 from xnat_sync.server.requestlog import LoggedRequest
@@ -138,6 +139,8 @@ class Application:
         if fault is None:
             await response(request.scope, receive, send)
         elif fault.kind is FaultKind.DROP_AFTER:
+            if isinstance(response, OpenFileResponse):
+                response.close()
             _drop(send)
         else:
             await response(request.scope, receive, _cutting(send))

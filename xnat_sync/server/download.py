@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from starlette.types import Receive, Scope, Send
+
 CHUNK: Final = 1024 * 1024
 OCTETS: Final = "application/octet-stream"
 _TYPES: Final = {
@@ -39,6 +41,25 @@ class Span:
 
     start: int
     end: int
+
+
+class OpenFileResponse(StreamingResponse):
+    """A part of an open file as a stream; the file is closed however the delivery ends, also before its first byte."""
+
+    def __init__(self, file: BinaryIO, span: Span, *, status_code: int, headers: Mapping[str, str]) -> None:
+        super().__init__(iterate_in_threadpool(_chunks(file, span)), status_code=status_code, headers=headers)
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Sends it."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Lets go of the file; for a response that will not be sent."""
+        self._file.close()
 
 
 def file_response(path: Path, headers: Mapping[str, str], *, head: bool) -> Response:
@@ -74,7 +95,7 @@ def _response(path: Path, file: BinaryIO, headers: Mapping[str, str], *, head: b
     if head or span.end - span.start <= CHUNK:
         with file:
             return Response(b"" if head else _read(file, span), status_code=status, headers=fields)
-    return StreamingResponse(iterate_in_threadpool(_chunks(file, span)), status_code=status, headers=fields)
+    return OpenFileResponse(file, span, status_code=status, headers=fields)
 
 
 def range_of(header: str | None, size: int) -> Span | None:
@@ -112,12 +133,11 @@ def _read(file: BinaryIO, span: Span) -> bytes:
 
 
 def _chunks(file: BinaryIO, span: Span) -> Iterator[bytes]:
-    with file:
-        file.seek(span.start)
-        remaining = span.end - span.start
-        while remaining and (chunk := file.read(min(CHUNK, remaining))):
-            remaining -= len(chunk)
-            yield chunk
+    file.seek(span.start)
+    remaining = span.end - span.start
+    while remaining and (chunk := file.read(min(CHUNK, remaining))):
+        remaining -= len(chunk)
+        yield chunk
 
 
 def _quotable(name: str) -> str:
