@@ -14,13 +14,17 @@ if TYPE_CHECKING:
 Data: TypeAlias = "str | Map | Seq | None"
 Path: TypeAlias = tuple[str | int, ...]
 
-_COLUMN_BITS = 20
+_COLUMN_BITS = 32
 _COLUMN_MASK = (1 << _COLUMN_BITS) - 1
 
 
 def pack(line: int, column: int) -> int:
     """A line and column from 0 as one number."""
-    return line << _COLUMN_BITS | min(column, _COLUMN_MASK)
+    return line << _COLUMN_BITS | column
+
+
+_NOWHERE = array("Q")
+"""The places in what was not read but made; never changed."""
 
 
 class Map(dict[str, "str | Map | Seq | None"]):
@@ -30,7 +34,7 @@ class Map(dict[str, "str | Map | Seq | None"]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.marks = array("Q")
+        self.marks = _NOWHERE
 
 
 class Seq(list["str | Map | Seq | None"]):
@@ -40,7 +44,7 @@ class Seq(list["str | Map | Seq | None"]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.marks = array("Q")
+        self.marks = _NOWHERE
 
 
 class FromEnvironment(str):

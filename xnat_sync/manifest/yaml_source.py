@@ -7,6 +7,7 @@ faster than PyYAML's loaders, and the only level at which places, repeated keys 
 from __future__ import annotations
 
 import re
+from array import array
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
@@ -30,6 +31,10 @@ _NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _STANDARD_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq", "null"))
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _MERGE = "<<"
+_PLAIN = ("", None)
+_NULL_TAGS = (None, "tag:yaml.org,2002:null")
+_WORD = 24
+"""A text up to this length is likely to stand there again."""
 
 
 def parse(text: str, name: str) -> tuple[Document | None, tuple[Problem, ...]]:
@@ -47,8 +52,7 @@ def parse(text: str, name: str) -> tuple[Document | None, tuple[Problem, ...]]:
         return None, problems.sorted()
     composer = _Composer(document, problems)
     try:
-        for event in yaml.parse(text, Loader=_LOADER):
-            composer.feed(event)
+        composer.read(text)
     except yaml.MarkedYAMLError as error:
         _tell_syntax(error, document, problems)
         return None, problems.sorted()
@@ -107,20 +111,26 @@ class _StopReading(Exception):
 
 
 class _Frame:
-    """A mapping or list that is being read. ``weight`` counts its values with all aliases expanded."""
+    """A mapping or list that is being read, with the places of what is in it.
 
-    __slots__ = ("anchor", "container", "height", "key", "key_mark", "mark", "merges", "merging", "weight")
+    Of a mapping that does not await a key, ``key`` and the last place are those of the key whose value comes next.
+    ``heavier`` counts the values that lie below its own, ``expanded`` how many values its aliases stand for. Few frames
+    differ from what the class says.
+    """
+
+    key = ""
+    merging = False
+    merges: tuple[tuple[Data, int], ...] = ()
+    heavier = 0
+    expanded = 0
+    height = 1
 
     def __init__(self, container: Map | Seq, anchor: str | None, mark: int) -> None:
         self.container = container
         self.anchor = anchor
         self.mark = mark
-        self.key: str | None = None
-        self.key_mark = 0
-        self.merging = False
-        self.weight = 1
-        self.height = 1
-        self.merges: list[tuple[Data, int]] = []
+        self.marks: list[int] = []
+        self.awaits_key = type(container) is Map
 
 
 class _Anchored:
@@ -144,7 +154,8 @@ class _Composer:
         self._problems = problems
         self._stack: list[_Frame] = []
         self._anchors: dict[str, _Anchored | None] = {}
-        self._written = 0
+        # The same few words stand everywhere: each is kept once.
+        self._words: dict[str, str] = {}
         self._handlers: dict[type[yaml.Event], Callable[[Any], None]] = {
             yaml.ScalarEvent: self._scalar,
             yaml.MappingStartEvent: self._open_map,
@@ -155,11 +166,17 @@ class _Composer:
             yaml.DocumentStartEvent: self._start,
         }
 
-    def feed(self, event: yaml.Event) -> None:
-        """Take in the next event."""
-        handler = self._handlers.get(type(event))
-        if handler:
-            handler(event)
+    def read(self, text: str) -> None:
+        """Take in a whole text."""
+        loader = _LOADER(text)
+        next_event, handler_of = loader.get_event, self._handlers.get
+        try:
+            while event := next_event():
+                handler = handler_of(type(event))
+                if handler:
+                    handler(event)
+        finally:
+            loader.dispose()
 
     def _start(self, event: yaml.DocumentStartEvent) -> None:
         if not self.empty:
@@ -167,31 +184,42 @@ class _Composer:
             self._stop("XS007", summary, _mark(event), hint="write one document into each file")
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
+        # Two in three events come this way, so what is usual is asked first and needs no call.
         mark = _mark(event)
-        plain = event.style in ("", None)
+        text: str = event.value
+        if len(text) <= _WORD:
+            text = self._words.setdefault(text, text)
         frame = self._stack[-1] if self._stack else None
-        if frame and frame.key is None and isinstance(frame.container, Map):
-            frame.merging = plain and event.value == _MERGE
-            self._take_key(frame, event.value, mark)
+        if frame is not None and frame.awaits_key:
+            if text and text not in frame.container and text != _MERGE:
+                frame.key = text
+                frame.awaits_key = False
+                frame.marks.append(mark)
+            else:
+                self._take_odd_key(frame, text, mark, merges=text == _MERGE and event.style in _PLAIN)
             if event.anchor:
-                self._anchors[event.anchor] = _Anchored(event.value, 1, 0)
+                self._anchors[event.anchor] = _Anchored(text, 1, 0)
             return
-        self._check_tag(event, mark)
-        value = None if (plain and event.value in _NULLS and event.tag in (None, *_NULL_TAG)) else event.value
+        if event.tag is not None:
+            self._check_tag(event, mark)
+        is_null = text in _NULLS and event.style in _PLAIN and event.tag in _NULL_TAGS
+        value = None if is_null else text
         if event.anchor:
             self._anchors[event.anchor] = _Anchored(value, 1, 0)
-        self._written += 1
-        self._put(value, mark, weight=1, height=0)
+        self._put(value, mark)
 
-    def _take_key(self, frame: _Frame, key: str, mark: int) -> None:
+    def _take_odd_key(self, frame: _Frame, key: str, mark: int, *, merges: bool) -> None:
+        """A key that is ``<<``, an alias, empty, or there already: then its value is passed over."""
+        frame.merging = merges
         if not key:
             self._tell("XS008", "a key is empty", mark)
-        elif key in frame.container and not frame.merging:
-            first = frame.container.marks[2 * list(frame.container).index(key)]
+        elif key in frame.container and not merges:
+            first = frame.marks[2 * list(frame.container).index(key)]
             line = self._origin(first).line
             self._tell("XS003", f"the key {key!r} stands here again; it was first said in line {line}", mark)
         frame.key = key
-        frame.key_mark = mark
+        frame.awaits_key = False
+        frame.marks.append(mark)
 
     def _open_map(self, event: yaml.MappingStartEvent) -> None:
         self._open(Map(), event)
@@ -201,8 +229,8 @@ class _Composer:
 
     def _open(self, container: Map | Seq, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
         mark = _mark(event)
-        self._check_tag(event, mark)
-        self._written += 1
+        if event.tag is not None:
+            self._check_tag(event, mark)
         if len(self._stack) >= DEEPEST:
             self._stop("XS004", f"more than {DEEPEST} mappings and lists lie inside each other", mark)
         if event.anchor:
@@ -215,14 +243,18 @@ class _Composer:
     def _close_map(self, _event: yaml.MappingEndEvent) -> None:
         frame = self._stack[-1]
         for source, mark in frame.merges:
-            self._merge(frame.container, source, mark)
+            self._merge(frame, source, mark)
         self._close()
 
     def _close(self) -> None:
         frame = self._stack.pop()
+        frame.container.marks = array("Q", frame.marks)
+        weight = 1 + len(frame.container) + frame.heavier
         if frame.anchor:
-            self._anchors[frame.anchor] = _Anchored(frame.container, frame.weight, frame.height)
-        self._put(frame.container, frame.mark, weight=frame.weight, height=frame.height)
+            self._anchors[frame.anchor] = _Anchored(frame.container, weight, frame.height)
+        if self._stack:
+            self._weigh(self._stack[-1], weight - 1, frame.expanded, frame.height)
+        self._put(frame.container, frame.mark)
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         mark = _mark(event)
@@ -236,49 +268,59 @@ class _Composer:
         if len(self._stack) + found.height > DEEPEST:
             self._stop("XS004", f"more than {DEEPEST} mappings and lists lie inside each other", mark)
         frame = self._stack[-1] if self._stack else None
-        if frame and isinstance(frame.container, Map) and frame.key is None and isinstance(found.value, str):
-            self._take_key(frame, found.value, mark)
+        if frame and frame.awaits_key and isinstance(found.value, str):
+            self._take_odd_key(frame, found.value, mark, merges=False)
             return
-        self._put(found.value, mark, weight=found.weight, height=found.height)
+        if frame:
+            self._weigh(frame, found.weight - 1, found.weight, found.height)
+            if frame.expanded > MOST_EXPANDED:
+                self._stop("XS004", f"the aliases expand to more than {MOST_EXPANDED:,} values", mark)
+        self._put(found.value, mark)
 
-    def _put(self, value: Data, mark: int, *, weight: int, height: int) -> None:
+    @staticmethod
+    def _weigh(frame: _Frame, heavier: int, expanded: int, height: int) -> None:
+        """Count what hangs below a mapping or list."""
+        frame.heavier += heavier
+        frame.expanded += expanded
+        frame.height = max(frame.height, height + 1)
+
+    def _put(self, value: Data, mark: int) -> None:
         """Hang a finished value into what is being read."""
         if not self._stack:
             self.empty = value is None
             self.top = value if isinstance(value, Map) else None
             return
         frame = self._stack[-1]
-        frame.weight += weight
-        frame.height = max(frame.height, height + 1)
-        if frame.weight > self._written + MOST_EXPANDED:
-            self._stop("XS004", f"the aliases expand to more than {MOST_EXPANDED:,} values", mark)
         container = frame.container
         if isinstance(container, Seq):
             container.append(value)
-            container.marks.append(mark)
-        elif frame.key is None:
+            frame.marks.append(mark)
+            return
+        if frame.awaits_key:
             self._tell("XS008", "a key is not text but a mapping, a list or null", mark)
-            frame.key, frame.key_mark = "", mark
+            frame.key = ""
+            frame.marks.append(mark)
+            frame.awaits_key = False
+            return
+        frame.awaits_key = True
+        if frame.merging:
+            frame.merging = False
+            frame.merges += ((value, mark),)
+            frame.marks.pop()
+        elif frame.key and frame.key not in container:
+            container[frame.key] = value
+            frame.marks.append(mark)
         else:
-            self._set(frame, container, value, mark)
+            frame.marks.pop()
 
-    def _set(self, frame: _Frame, container: Map, value: Data, mark: int) -> None:
-        key, frame.key = frame.key, None
-        merging, frame.merging = frame.merging, False
-        if merging:
-            frame.merges.append((value, mark))
-        elif key and key not in container:
-            container[key] = value
-            container.marks.append(frame.key_mark)
-            container.marks.append(mark)
-
-    def _merge(self, into: Map | Seq, source: Data, mark: int) -> None:
+    def _merge(self, into: _Frame, source: Data, mark: int) -> None:
         """YAML's ``<<``: take over the entries that are not there yet, with the places where they were written."""
-        if isinstance(into, Map) and isinstance(source, Map):
+        container = into.container
+        if isinstance(container, Map) and isinstance(source, Map):
             for index, (key, value) in enumerate(source.items()):
-                if key not in into:
-                    into[key] = value
-                    into.marks.extend(source.marks[2 * index : 2 * index + 2])
+                if key not in container:
+                    container[key] = value
+                    into.marks += source.marks[2 * index : 2 * index + 2]
         elif isinstance(source, Seq) and all(isinstance(item, Map) for item in source):
             for item in source:
                 self._merge(into, item, mark)
@@ -300,13 +342,11 @@ class _Composer:
         raise _StopReading
 
 
-_NULL_TAG = ("tag:yaml.org,2002:null",)
-
-
 def _short_tag(tag: str) -> str:
     return tag.replace("tag:yaml.org,2002:", "!!")
 
 
 def _mark(event: yaml.Event) -> int:
     mark = event.start_mark
-    return pack(mark.line, mark.column) if mark else 0
+    assert mark
+    return pack(mark.line, mark.column)
