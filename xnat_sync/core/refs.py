@@ -7,12 +7,10 @@ the manifest, on the server and in a report.
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
-from functools import total_ordering
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 class Level(enum.IntEnum):
@@ -24,6 +22,9 @@ class Level(enum.IntEnum):
     SCAN = 3
     RESOURCE = 4
     FILE = 5
+
+    # That of an enum runs Python code, and every look-up of a ref hashes its levels.
+    __hash__ = int.__hash__
 
     @property
     def noun(self) -> str:
@@ -41,20 +42,24 @@ _PARENTS = {
 }
 
 
-@total_ordering
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """The address of one thing: ``parts`` from the project down, each a level and a label.
+class Ref(tuple[Any, ...]):
+    """The address of one thing: levels and labels in turn, from the project down.
 
     The label of a file is its path inside the resource, with ``/`` between folders. Refs sort parents before children.
+    A tuple, because a study has millions of them, and they do nothing but be hashed and compared.
     """
 
-    parts: tuple[tuple[Level, str], ...]
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, parts: Iterable[tuple[Level, str]]) -> Ref:
+        """A ref of parts that are known to be in order; see `parts`."""
+        return cls(step for part in parts for step in part)
 
     @classmethod
     def project_of(cls, label: str) -> Ref:
         """The ref of a project."""
-        return cls(((Level.PROJECT, label),))
+        return cls((Level.PROJECT, label))
 
     @classmethod
     def parse(cls, text: str) -> Ref:
@@ -77,52 +82,60 @@ class Ref:
 
     def child(self, level: Level, label: str) -> Ref:
         """The ref of a child; a level that cannot lie below this one is a ``ValueError``."""
-        if self.level not in _PARENTS[level]:
+        if self[-2] not in _PARENTS[level]:
             raise ValueError(f"a {level.noun} cannot lie below a {self.level.noun}")
-        return Ref((*self.parts, (level, label)))
+        return Ref((*self, level, label))
+
+    @property
+    def parts(self) -> tuple[tuple[Level, str], ...]:
+        """The level and label of each step from the project down."""
+        return tuple(zip(self[::2], self[1::2], strict=True))
 
     @property
     def level(self) -> Level:
         """The level of the last part."""
-        return self.parts[-1][0]
+        level: Level = self[-2]
+        return level
 
     @property
     def label(self) -> str:
         """The label of the last part."""
-        return self.parts[-1][1]
+        label: str = self[-1]
+        return label
 
     @property
     def project(self) -> str:
         """The label of the project."""
-        return self.parts[0][1]
+        label: str = self[1]
+        return label
 
     @property
     def parent(self) -> Ref | None:
         """The ref one level up, ``None`` for a project."""
-        return Ref(self.parts[:-1]) if len(self.parts) > 1 else None
+        return Ref(self[:-2]) if len(self) > 2 else None
 
     def ancestors(self) -> Iterator[Ref]:
         """Every ref above this one, nearest first."""
-        for length in range(len(self.parts) - 1, 0, -1):
-            yield Ref(self.parts[:length])
+        for length in range(len(self) - 2, 0, -2):
+            yield Ref(self[:length])
 
     def at(self, level: Level) -> Ref | None:
         """This ref or the ancestor at a level, ``None`` where there is none."""
-        for index, (own, _) in enumerate(self.parts):
-            if own is level:
-                return Ref(self.parts[: index + 1])
+        for index in range(0, len(self), 2):
+            if self[index] is level:
+                return Ref(self[: index + 2])
         return None
 
     @property
     def short(self) -> str:
         """The labels below the project joined by ``/``, for people; the project's label for a project."""
-        return "/".join(label for _, label in self.parts[1:]) or self.project
+        return "/".join(self[3::2]) or self.project
 
     def __str__(self) -> str:
         return "/".join(_write_segment(level, label) for level, label in self.parts)
 
-    def __lt__(self, other: Ref) -> bool:
-        return self.parts < other.parts
+    def __repr__(self) -> str:
+        return f"Ref({str(self)!r})"
 
 
 def _read_segment(parent: Ref, segment: str) -> tuple[Level, str]:

@@ -227,7 +227,7 @@ def _is_at_or_below(ref: Ref, top: Ref) -> bool:
 
 
 def _moved(ref: Ref, old: Ref, new: Ref) -> Ref:
-    return Ref((*new.parts, *ref.parts[len(old.parts) :]))
+    return Ref.of((*new.parts, *ref.parts[len(old.parts) :]))
 
 
 def _with_fields(held: RemoteObject, fields: Mapping[str, str | None], *, is_new: bool) -> RemoteObject:
