@@ -11,6 +11,7 @@ from xnat_sync.server.objectroutes import ROUTES as OBJECTS
 from xnat_sync.server.partlists import ROUTES as PART_LISTS
 from xnat_sync.server.partroutes import ROUTES as PARTS
 from xnat_sync.server.projectroutes import ROUTES as PROJECTS
+from xnat_sync.server.savedsearches import ROUTES as SEARCHES
 from xnat_sync.server.site import ROUTES as SITE
 from xnat_sync.server.userroutes import ROUTES as USERS
 
@@ -20,4 +21,4 @@ if TYPE_CHECKING:
 
 def all_routes() -> tuple[Route, ...]:
     """Every route of the server, each with its source."""
-    return (*AUTH, *PROJECTS, *OBJECTS, *PARTS, *LISTS, *PART_LISTS, *SITE, *USERS, *FILES)
+    return (*AUTH, *PROJECTS, *OBJECTS, *PARTS, *LISTS, *PART_LISTS, *SITE, *SEARCHES, *USERS, *FILES)

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 from xnat_sync.server import datatypes
 from xnat_sync.server.access import Right, can
 from xnat_sync.server.columns import UnknownColumnError, plan_of_paths
-from xnat_sync.server.datatypes import Kind, UnknownTypeError, data_type, is_a, type_name
+from xnat_sync.server.datatypes import Kind, UnknownTypeError, is_a, type_name
+from xnat_sync.server.displayfields import COMPUTED, DEMOGRAPHICS, computed, display_fields
 from xnat_sync.server.errors import XnatError
 from xnat_sync.server.listing import Table, build_table, entries
 from xnat_sync.server.values import InvalidValueError, normalize
@@ -29,42 +30,6 @@ if TYPE_CHECKING:
 
 _NAMESPACE: Final = re.compile(r"\{[^}]*\}")
 _FIELD_MAP: Final = re.compile(r"[A-Z0-9_]+_FIELD_MAP=(.+)", re.IGNORECASE)
-_DEMOGRAPHICS: Final = "demographics[@xsi:type=xnat:demographicData]"
-_META: Final = {"INSERT_DATE": "meta/insert_date", "INSERT_USER": "meta/insert_user/login"}
-
-# The display ids that clients use, by root; their spelling is inferred from what xnatpy and pyxnat expect back.
-_DISPLAY: Final[dict[str, dict[str, str]]] = {
-    datatypes.PROJECT: {
-        "ID": "ID",
-        "NAME": "name",
-        "DESCRIPTION": "description",
-        "SECONDARY_ID": "secondary_ID",
-        "PI": "PI/lastname",
-        "KEYWORDS": "keywords",
-        **_META,
-    },
-    datatypes.SUBJECT: {
-        "SUBJECTID": "ID",
-        "SUBJECT_ID": "ID",
-        "PROJECT": "project",
-        "SUBJECT_LABEL": "label",
-        "SUB_GROUP": "group",
-        "GENDER_TEXT": f"{_DEMOGRAPHICS}/gender",
-        "DOB": f"{_DEMOGRAPHICS}/dob",
-        "HANDEDNESS_TEXT": f"{_DEMOGRAPHICS}/handedness",
-        "EDUC": f"{_DEMOGRAPHICS}/education",
-        **_META,
-    },
-    datatypes.EXPERIMENT: {
-        "SESSION_ID": "ID",
-        "EXPT_ID": "ID",
-        "PROJECT": "project",
-        "SUBJECT_ID": "subject_ID",
-        "LABEL": "label",
-        **_META,
-    },
-    datatypes.IMAGE_SCAN: {"SCAN_ID": "ID", "SESSION_ID": "image_session_ID", **_META},
-}
 _KEY_FIELDS: Final[dict[str, tuple[str, ...]]] = {
     datatypes.PROJECT: ("ID",),
     datatypes.SUBJECT: ("SUBJECTID", "PROJECT"),
@@ -77,26 +42,6 @@ _KINDS: Final = {
     datatypes.EXPERIMENT: "i.kind IN ('experiment', 'assessor')",
     datatypes.IMAGE_SCAN: "i.kind = 'scan'",
 }
-
-
-def display_fields(name: str) -> dict[str, str]:
-    """Display id → full path for everything that a search on the type may name."""
-    found: dict[str, str] = {}
-    for root, table in _DISPLAY.items():
-        if is_a(name, root):
-            found.update({key: f"{name}/{path}" for key, path in table.items()})
-    if is_a(name, datatypes.DERIVED):
-        found.pop("SUBJECT_ID", None)
-    kind = data_type(name)
-    choices = [reference for reference in kind.references.values() if reference.is_choice]
-    for item in kind.fields.values():
-        path = item.path
-        for reference in choices:
-            if path.startswith(reference.path + "/"):
-                path = f"{reference.path}[@xsi:type={reference.type}]{path.removeprefix(reference.path)}"
-                found.setdefault(path.rpartition("]/")[2].replace("/", "_").upper(), f"{name}/{path}")
-        found.setdefault(item.path.replace("/", "_").upper(), f"{name}/{path}")
-    return found
 
 
 @dataclass(slots=True)
@@ -120,22 +65,37 @@ def run_search(db: sqlite3.Connection, user: User, document: bytes) -> tuple[str
         if key in fields:
             search.shown.setdefault(key.lower(), fields[key])
     _collect(search)
+    stored = {key: path for key, path in search.shown.items() if not path.startswith(COMPUTED)}
     try:
-        plan = plan_of_paths(search.root, search.shown, search.looked_at)
+        plan = plan_of_paths(search.root, stored, search.looked_at)
         plan.accepts = _condition(search, plan.hidden)
     except UnknownColumnError as error:
         raise XnatError(500, f"Unknown field {error.args[0]}") from None
     found = [entry for entry in entries(db, _KINDS[family], ()) if can(db, user, entry.row, Right.READ)]
     table = build_table(db, plan, found, lambda _: "")
-    return search.root, Table(table.keys[:-1], [row[:-1] for row in table.rows], table.kinds[:-1])
+    return search.root, _completed(db, search, table, _KEY_FIELDS[family][0].lower())
 
 
-def _local(element: Element) -> str:
+def _completed(db: sqlite3.Connection, search: _Search, table: Table, id_key: str) -> Table:
+    """The columns in the order of the document, computed ones filled in; without the ``URI`` of other listings."""
+    place = {key: number for number, key in enumerate(table.keys)}
+
+    def cell(row: list[str], key: str) -> str:
+        if key in place:
+            return row[place[key]]
+        return computed(db, search.root, search.shown[key].removeprefix(COMPUTED), row[place[id_key]])
+
+    kinds = tuple(table.kinds[place[key]] if key in place else Kind.TEXT for key in search.shown)
+    return Table(tuple(search.shown), [[cell(row, key) for key in search.shown] for row in table.rows], kinds)
+
+
+def local_name(element: Element) -> str:
+    """The name of an element without its namespace."""
     return _NAMESPACE.sub("", element.tag)
 
 
 def _text(element: Element, name: str) -> str:
-    return next(((child.text or "").strip() for child in element if _local(child) == name), "")
+    return next(((child.text or "").strip() for child in element if local_name(child) == name), "")
 
 
 def _read(document: bytes) -> _Search:
@@ -145,10 +105,10 @@ def _read(document: bytes) -> _Search:
     except (XmlError, UnknownTypeError) as error:
         raise XnatError(422, str(error)) from error
     for element in root:
-        if _local(element) == "search_field":
+        if local_name(element) == "search_field":
             owner, name = _text(element, "element_name"), _text(element, "field_ID")
             search.shown[_key(search.root, owner, name)] = _path(owner, name)
-        elif _local(element) == "search_where":
+        elif local_name(element) == "search_where":
             search.where = element
     return search
 
@@ -175,12 +135,12 @@ def _path(owner: str, name: str) -> str:
 
 def _with_choice(path: str) -> str:
     """Xnatpy leaves out the type of ``demographics``; a search finds it all the same."""
-    return path if "[" in path else path.replace("/demographics/", f"/{_DEMOGRAPHICS}/")
+    return path if "[" in path else path.replace("/demographics/", f"/{DEMOGRAPHICS}/")
 
 
 def _criteria(element: Element) -> list[Element]:
     """All criteria below an element, in document order."""
-    return [child for child in element.iter() if _local(child) == "criteria"]
+    return [child for child in element.iter() if local_name(child) == "criteria"]
 
 
 def _collect(search: _Search) -> None:
@@ -200,9 +160,9 @@ def _set(element: Element, number: dict[int, int], columns: list[Column]) -> Cal
     """A ``search_where`` or ``child_set``: its parts joined by its method."""
     tests = []
     for child in element:
-        if _local(child) == "criteria":
+        if local_name(child) == "criteria":
             tests.append(_criterion(child, number[id(child)], columns[number[id(child)]].kind))
-        elif _local(child) == "child_set":
+        elif local_name(child) == "child_set":
             tests.append(_set(child, number, columns))
     if not tests:
         return lambda _: True

@@ -10,12 +10,13 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from xnat_sync.server import datatypes
 from xnat_sync.server.authentication import LOGIN_PAGE
 from xnat_sync.server.datatypes import schema_text
+from xnat_sync.server.displayfields import display_fields
 from xnat_sync.server.errors import XnatError
 from xnat_sync.server.parts import type_noun
 from xnat_sync.server.preferences import AUTHENTICATED, DEFAULTS, PUBLIC
 from xnat_sync.server.render import simple_table, table_response
 from xnat_sync.server.routing import Route, blocking, with_body
-from xnat_sync.server.search import display_fields, run_search
+from xnat_sync.server.search import run_search
 from xnat_sync.server.userroutes import require_admin
 
 if TYPE_CHECKING:

@@ -97,6 +97,18 @@ CREATE TABLE IF NOT EXISTS alias_token (
 );
 CREATE TABLE IF NOT EXISTS preference (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS sequence (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS saved_search (
+    id TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    brief_description TEXT NOT NULL,
+    description TEXT NOT NULL,
+    root_element_name TEXT NOT NULL,
+    secure TEXT NOT NULL,
+    allow_diff_columns TEXT NOT NULL,
+    tag TEXT NOT NULL,
+    users TEXT NOT NULL,
+    document BLOB NOT NULL
+);
 CREATE TABLE IF NOT EXISTS workflow (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     item TEXT NOT NULL,
