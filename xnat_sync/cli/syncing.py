@@ -12,7 +12,7 @@ from xnat_sync.cli.exits import Exit, exit_of_report
 from xnat_sync.cli.interrupt import interruptible
 from xnat_sync.cli.output import write_result
 from xnat_sync.cli.planfile import read_plan, write_plan
-from xnat_sync.core.errors import Unconfirmed, UsageError
+from xnat_sync.core.errors import Severity, Unconfirmed, UsageError
 from xnat_sync.core.policy import SyncPolicy
 from xnat_sync.local.provenance import git_reason
 from xnat_sync.report.plan_text import plan_text, server_text
@@ -94,9 +94,9 @@ def _verify(command: options.Verify, invocation: options.Invocation, console: Co
 
 
 def _load(manifests: Sequence[Path], console: Console) -> workflow.Loaded:
-    """The study, its warnings shown on standard error."""
+    """The study, its warnings shown on standard error; what only informs is left to ``validate``."""
     loaded = workflow.validate(manifests, environ=console.environ)
-    console.err.write(problems_text(loaded.problems))
+    console.err.write(problems_text([found for found in loaded.problems if found.severity is Severity.WARNING]))
     return loaded
 
 

@@ -30,10 +30,11 @@ if TYPE_CHECKING:
 
 
 class Severity(enum.Enum):
-    """How bad a problem is: an error stops everything, a warning is shown."""
+    """How bad a problem is: an error stops everything, a warning is shown, an info is counted."""
 
     ERROR = "error"
     WARNING = "warning"
+    INFO = "info"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

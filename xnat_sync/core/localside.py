@@ -45,10 +45,23 @@ class LocalFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Clue:
+    """Something that may say who somebody is: a rule, and in words where it is, never what it is.
+
+    ``name`` is how the file may be called in a message, ``None`` for its own name: that may be the clue itself.
+    """
+
+    rule: str
+    what: str
+    name: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """What some files show; each breach with the place of its file in their list."""
+    """What some files show; each breach and each clue with the place of its file in their list."""
 
     breaches: tuple[tuple[int, Breach], ...] = ()
+    clues: tuple[tuple[int, Clue], ...] = ()
 
 
 class Whole(NamedTuple):

@@ -1,7 +1,7 @@
 """Every rule that a manifest and its local files are held to: its id, how bad a breach is, and the remedy.
 
-Ids are stable: XS0xx is the language, XS1xx objects and names, XS2xx files, XS3xx images and the files beside them. The list in the README is
-checked against this table.
+Ids are stable: XS0xx is the language, XS1xx objects and names, XS2xx files, XS3xx images and the files beside them,
+XS5xx what may say who somebody is. The list in the README is checked against this table.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ _ERRORS = {
     "XS031": ("the environment in an identity", "write labels, IDs, types and file names out"),
     "XS032": ("credentials in the manifest", "remove them; see the README on how to log in"),
     "XS033": ("a server that is no address", "write it like https://xnat.example.org"),
+    "XS034": ("a rule that cannot be ignored", "remove the entry, and mend what the rule is about"),
     # Objects and names.
     "XS101": ("a label that XNAT cannot keep", "use letters, digits, - and _ only, 255 characters at most"),
     "XS102": (
@@ -117,8 +118,16 @@ _ERRORS = {
     "XS320": ("a JSON file that cannot be read", "mend its syntax, or make it again"),
     "XS321": ("a gradient table that is none", "write numbers only: one row of b-values, three rows of directions"),
     "XS322": ("a gradient table that does not fit its image", "bring the table and the image of one run together"),
+    # What may say who somebody is.
+    "XS501": ("a key that says who somebody is", "remove it: converters do (dcm2niix -ba y)"),
+    "XS502": ("text burned into an image", "leave the image out, or clean its pixels"),
+    "XS503": ("a DICOM header inside of a NIfTI header", "remove the extension"),
+    "XS504": ("a name in DICOM's form", "remove it, or write the subject's label"),
+    "XS505": ("a birth date, a record number or the like in a text", "remove it"),
+    "XS506": ("a column that says who somebody is", "remove the column, or write n/a"),
 }
 _WARNINGS = {
+    "XS035": ("an ignore that covers nothing", "remove it"),
     "XS211": (
         "a file name that some tools cannot fetch from XNAT",
         "prefer letters, digits, . - and _; rename it with to:",
@@ -134,7 +143,25 @@ _WARNINGS = {
     ),
     "XS324": ("gradient directions in columns where BIDS has rows", "turn the table: three rows, one column a volume"),
     "XS325": ("a JSON file that is not UTF-8", "save it as UTF-8"),
+    "XS520": ("a key that links to who somebody is", "remove it, or shift its date before 1925"),
+    "XS521": ("a date in a name", "rename it, with to: if the local name must stay"),
+    "XS522": ("a subject's number that may be a hospital's", "number subjects anew"),
+    "XS523": ("a name, date or account in a header", "clear the text; gzip -n leaves the file's name out"),
+    "XS524": ("text behind the end of a header's text", "clear the rest of the field"),
+    "XS525": ("an image that may be a captured screen", "look at it before it leaves"),
+    "XS526": ("dates that were not shifted", "shift them before 1925, or remove the column"),
+    "XS527": ("an age above 89", "cap it at 89"),
+    "XS528": ("an address, a telephone number or an account", "remove it"),
+}
+_INFOS = {
+    "XS540": ("keys that describe a person, place or time", "they are usual; remove them where that matters"),
+    "XS541": ("images that may show a face", "deface them where that matters"),
+    "XS542": ("times in gzip headers", "gzip -n leaves them out"),
 }
 
-RULES: dict[str, Rule] = {**_rules(Severity.ERROR, _ERRORS), **_rules(Severity.WARNING, _WARNINGS)}
+RULES: dict[str, Rule] = {
+    **_rules(Severity.ERROR, _ERRORS),
+    **_rules(Severity.WARNING, _WARNINGS),
+    **_rules(Severity.INFO, _INFOS),
+}
 """Every rule by id."""

@@ -6,25 +6,37 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.errors import LocalFileError
-from xnat_sync.core.localside import Breach, LocalFile, Whole
+from xnat_sync.core.localside import Breach, Clue, LocalFile, Whole
 from xnat_sync.manifest.document import shown
+from xnat_sync.manifest.gate import Gate
 
 if TYPE_CHECKING:
     from xnat_sync.core.localside import LocalSide
     from xnat_sync.core.refs import Ref
     from xnat_sync.core.state import FileSpec
+    from xnat_sync.manifest.ignores import Ignores
     from xnat_sync.manifest.study import Study
 
 
-def check_content(study: Study, local: LocalSide, *, check_md5: bool, deep: bool) -> None:
+def check_content(study: Study, local: LocalSide, ignores: Ignores, *, check_md5: bool, deep: bool) -> None:
     """Look into every file: headers, side files, the digests that the manifest states, and if asked every byte.
 
-    A file that was read whole keeps its digest.
+    A file that was read whole keeps its digest. What may say who somebody is, here or in the manifest, is told too.
     """
+    gate = Gate(study.problems, ignores)
     for specs in _by_owner(study).values():
         found = local.inspect([LocalFile(path=spec.path, name=spec.ref.label) for spec in specs])
         for index, breach in found.breaches:
-            _tell(study, specs[index], breach)
+            if not ignores.covers(breach.rule, specs[index].path):
+                _tell(study, specs[index], breach)
+        clues: dict[int, list[Clue]] = {index: [] for index in range(len(specs))}
+        for index, clue in found.clues:
+            clues[index].append(clue)
+        for index, spec in enumerate(specs):
+            gate.take_file(spec, clues[index])
+    for described in study.objects.values():
+        gate.take_object(described)
+    gate.tell()
     for ref, spec in study.files.items():
         stated = spec.md5 is not None and check_md5
         if deep or stated:

@@ -12,6 +12,7 @@ from xnat_sync.manifest.content import check_content
 from xnat_sync.manifest.defaults import Defaults
 from xnat_sync.manifest.document import shown
 from xnat_sync.manifest.heads import agreed_server, check_versions, project_of
+from xnat_sync.manifest.ignores import read_ignores
 from xnat_sync.manifest.problems import Problems
 from xnat_sync.manifest.resources import Scope
 from xnat_sync.manifest.sources import Source, SourceReader
@@ -61,7 +62,9 @@ def load_study(
     contexts = _contexts(sources, problems)
     parts = [contexts[source.path] for source in sources]
     study = build(project or _UNKNOWN, parts, local, problems)
-    check_content(study, local, check_md5=check_md5, deep=deep)
+    ignores = read_ignores([(part.top, part.scope.root) for part in parts], problems)
+    check_content(study, local, ignores, check_md5=check_md5, deep=deep)
+    ignores.tell_unused(problems)
     desired = study.desired()
     if problems.fatal:
         raise ManifestError(problems.sorted())

@@ -39,12 +39,13 @@ class Problems:
         return any(problem.severity is Severity.ERROR for problem in self._found.values())
 
     def sorted(self) -> tuple[Problem, ...]:
-        """All problems in the order of files and lines."""
+        """All problems in the order of files and lines; what only informs comes last."""
         return tuple(sorted(self._found.values(), key=_place))
 
 
-def _place(problem: Problem) -> tuple[str, int, int, str, str]:
+def _place(problem: Problem) -> tuple[bool, str, int, int, str, str]:
     origin = problem.origin
+    last = problem.severity is Severity.INFO
     if origin is None:
-        return ("", 0, 0, problem.rule, problem.summary)
-    return (origin.file, origin.line, origin.column, problem.rule, problem.summary)
+        return (last, "", 0, 0, problem.rule, problem.summary)
+    return (last, origin.file, origin.line, origin.column, problem.rule, problem.summary)

@@ -25,7 +25,7 @@ def problems_text(problems: Sequence[Problem]) -> str:
 def summary_text(problems: Sequence[Problem]) -> str:
     """One phrase: ``2 errors, 1 warning``."""
     found = Counter(problem.severity for problem in problems)
-    return ", ".join(count(found[severity], severity.value) for severity in Severity)
+    return ", ".join(count(found[severity], severity.value) for severity in (Severity.ERROR, Severity.WARNING))
 
 
 def study_text(desired: DesiredState) -> str:

@@ -1,0 +1,158 @@
+"""The identifier gate: what may say who somebody is, gathered over a study and told once for each kind and place.
+
+No message has the text that was found, nor a line of the manifest that could have it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from xnat_sync.core.datatypes import CUSTOM_PREFIX
+from xnat_sync.core.errors import Severity
+from xnat_sync.core.identifiers import (
+    CONTACTS,
+    STRONG,
+    Trace,
+    column_rule,
+    has_long_number,
+    is_above_89,
+    is_null,
+    is_shifted,
+    key_rule,
+    names_exam,
+    traces,
+    without,
+)
+from xnat_sync.core.localside import Clue
+from xnat_sync.core.refs import Level
+from xnat_sync.core.rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from xnat_sync.core.errors import Origin
+    from xnat_sync.core.refs import Ref
+    from xnat_sync.core.state import FileSpec, ObjectSpec
+    from xnat_sync.manifest.ignores import Ignores
+    from xnat_sync.manifest.problems import Problems
+
+_SHOWN = 3
+_EMPTY_ROOM = "sub-emptyroom"
+
+
+@dataclass(slots=True)
+class _Group:
+    """All finds of one kind at one place; names are in the order in which they were found, each once."""
+
+    origin: Origin | None
+    ref: Ref | None
+    names: dict[str, None] = field(default_factory=dict)
+    count: int = 0
+
+
+class Gate:
+    """Gathers clues, passes over those that the manifest ignores, and tells the rest as problems."""
+
+    def __init__(self, problems: Problems, ignores: Ignores) -> None:
+        self._problems = problems
+        self._ignores = ignores
+        self._groups: dict[tuple[str, str], _Group] = {}
+        self._described: dict[str, dict[Ref, None]] = {}
+        self._words: dict[str, dict[str, None]] = {}
+
+    def take_file(self, spec: FileSpec, found: Iterable[Clue]) -> None:
+        """Take what a file's content gives away, and its name."""
+        name = spec.ref.label.rpartition("/")[2]
+        own = tuple(_name_clues(name))
+        # A name that is a clue itself is not repeated beside another.
+        safe = next((clue.name for clue in own), None) or name
+        for clue in (*found, *own):
+            if not self._ignores.covers(clue.rule, spec.path):
+                self._add(clue, safe, spec.origin, spec.ref.parent if own else spec.ref)
+
+    def take_object(self, spec: ObjectSpec) -> None:
+        """Take what an object's label and attributes give away."""
+        named = [*_label_clues(spec.ref)]
+        safe = next((clue.name for clue in named if clue.name), spec.ref.label)
+        for clue in (*named, *_attribute_clues(spec)):
+            if not self._ignores.covers(clue.rule, None):
+                self._add(clue, f"{spec.ref.level.noun} {safe}", spec.origin, spec.ref.parent if named else spec.ref)
+
+    def tell(self) -> None:
+        """Note everything as problems: errors and warnings by kind and place, what merely describes as one line."""
+        for (rule, what), group in self._groups.items():
+            names = [repr(name) for name in group.names]
+            more = group.count - min(len(names), _SHOWN)
+            listed = ", ".join(names[:_SHOWN]) + (f" and {more:,} more" if more else "")
+            self._problems.add(rule, f"{what}: {listed}", group.origin, ref=group.ref)
+        for rule, refs in self._described.items():
+            words = sorted(self._words[rule])
+            listed = f" ({', '.join(words)})" if words else ""
+            files = "1 file" if len(refs) == 1 else f"{len(refs):,} files"
+            self._problems.add(rule, f"{RULES[rule].title} in {files}{listed}", None)
+
+    def _add(self, clue: Clue, name: str, origin: Origin | None, ref: Ref | None) -> None:
+        if RULES[clue.rule].severity is Severity.INFO:
+            if ref:
+                self._described.setdefault(clue.rule, {})[ref] = None
+            words = self._words.setdefault(clue.rule, {})
+            words.update({clue.what: None} if clue.what else {})
+            return
+        place = replace(origin, excerpt="", pointer="") if origin else None
+        group = self._groups.setdefault((clue.rule, clue.what), _Group(place, ref))
+        group.names[name] = None
+        group.count += 1
+
+
+def _name_clues(name: str) -> Iterator[Clue]:
+    """What a file's name gives away. BIDS itself asks for a date in the name of an empty-room recording."""
+    for trace in sorted(traces(name), key=lambda trace: trace.name):
+        if trace in STRONG:
+            yield Clue(rule=STRONG[trace], what=f"a file name holds {trace.value}", name=without(name, trace))
+        elif trace is Trace.DATE and not name.startswith(_EMPTY_ROOM):
+            yield Clue(rule="XS521", what="a file name holds a date", name=without(name, trace))
+    if name.startswith("sub-") and has_long_number(name):
+        yield Clue(rule="XS522", what="a file name begins with a long number", name="sub-…")
+
+
+def _label_clues(ref: Ref) -> Iterator[Clue]:
+    if ref.level is Level.PROJECT:
+        return
+    found = traces(ref.label)
+    noun = ref.level.noun
+    if Trace.DATE in found and not ref.label.startswith(_EMPTY_ROOM):
+        yield Clue(rule="XS521", what=f"a {noun}'s label holds a date", name=without(ref.label, Trace.DATE))
+    if Trace.SOCIAL in found:
+        what = f"a {noun}'s label holds {Trace.SOCIAL.value}"
+        yield Clue(rule=STRONG[Trace.SOCIAL], what=what, name=without(ref.label, Trace.SOCIAL))
+    if ref.level is Level.SUBJECT and has_long_number(ref.label):
+        yield Clue(rule="XS522", what="a subject's label is a long number", name="…")
+
+
+def _attribute_clues(spec: ObjectSpec) -> Iterator[Clue]:
+    for name, value in spec.fields.items():
+        if value is None or is_null(value):
+            continue
+        if name.startswith(CUSTOM_PREFIX):
+            yield from _custom_clues(name.removeprefix(CUSTOM_PREFIX))
+        elif name == "dob" and not is_shifted(value):
+            yield Clue(rule="XS520", what="the attribute dob says a date of birth")
+        elif name == "age" and is_above_89(value):
+            yield Clue(rule="XS527", what="the attribute age is above 89")
+        for trace in sorted(traces(value), key=lambda trace: trace.name):
+            if trace is Trace.PERSON and names_exam(name):
+                continue
+            if trace in STRONG:
+                yield Clue(rule=STRONG[trace], what=f"the attribute {name} holds {trace.value}")
+            # A project has people to write to.
+            elif trace in CONTACTS and spec.ref.level is not Level.PROJECT:
+                yield Clue(rule="XS528", what=f"the attribute {name} holds {trace.value}")
+
+
+def _custom_clues(name: str) -> Iterator[Clue]:
+    rule = key_rule(name)
+    if rule in ("XS501", "XS520"):
+        yield Clue(rule=rule, what=f"the custom variable {name} has a value")
+    elif column_rule(name) == "XS506":
+        yield Clue(rule="XS501", what=f"the custom variable {name} has a value")
