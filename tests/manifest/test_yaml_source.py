@@ -40,7 +40,7 @@ def test_what_json_says_is_read_with_the_place_of_each_value(tree: dict[str, Any
     assert plain(document.data) == tree
     for node in below(document.root()):
         for origin, value in ((node.origin(), node.value), (node.key_origin(), node.key)):
-            if isinstance(value, str) and node.parent:
+            if isinstance(value, str) and not node.is_top:
                 assert origin.excerpt[origin.column - 1 :].startswith(json.dumps(value, ensure_ascii=False))
         assert document.at(node.path).value is node.value
 
@@ -128,3 +128,13 @@ def test_places_of_errors(text: str, rule: str, line: int, column: int) -> None:
     _, (problem, *_) = parse(text, "x")
     assert problem.origin
     assert (problem.rule, problem.origin.line, problem.origin.column) == (rule, line, column)
+
+
+@pytest.mark.parametrize(
+    ("text", "may"),
+    [("a: b", False), ("a: ${env:X}", True), ('a: "\\x24{env:X}"', True), ("a: $ {env:X}", False)],
+)
+def test_it_is_known_where_the_environment_cannot_be_used(text: str, *, may: bool) -> None:
+    document, _ = parse(text, "x")
+    assert document
+    assert document.may_use_environment is may

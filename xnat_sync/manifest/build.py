@@ -15,7 +15,7 @@ from xnat_sync.manifest.environment import uses_environment
 from xnat_sync.manifest.names import label_breach
 from xnat_sync.manifest.resources import ResourceReader, Scope, is_absent
 from xnat_sync.manifest.schema import did_you_mean
-from xnat_sync.manifest.study import Study, fields_of
+from xnat_sync.manifest.study import Study
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,8 +59,9 @@ class _Builder:
         entries = part.top.entries()
         self._project(entries.get("project") or part.top, part.scope)
         if "subjects" in entries:
-            for label, node in entries["subjects"].labels().items():
-                self._subject(self._study.project.child(Level.SUBJECT, label), node, part.scope)
+            # One at a time, and not `labels`: the nodes of a whole study would not be let go before its end.
+            for node in entries["subjects"].sound():
+                self._subject(self._study.project.child(Level.SUBJECT, str(node.key)), node, part.scope)
 
     def _project(self, node: Node, scope: Scope) -> None:
         ref = self._study.project
@@ -78,8 +79,8 @@ class _Builder:
         self._want(ref, SUBJECT, body, node)
         self._resources.read(ref, body, node, within)
         if "sessions" in node.entries():
-            for label, session in node.entries()["sessions"].labels().items():
-                self._session(ref.child(Level.SESSION, label), session, within)
+            for session in node.entries()["sessions"].sound():
+                self._session(ref.child(Level.SESSION, str(session.key)), session, within)
 
     def _session(self, ref: Ref, node: Node, scope: Scope) -> None:
         if not self._study.claim(ref, node) or self._gone(ref, node):
@@ -90,8 +91,9 @@ class _Builder:
         self._want(ref, xsi_type, body, node)
         self._resources.read(ref, body, node, within)
         if "scans" in node.entries():
-            for label, scan in node.entries()["scans"].labels().items():
-                self._scan(ref.child(Level.SCAN, label), scan, within, xsi_type)
+            for scan in node.entries()["scans"].sound():
+                self._scan(ref.child(Level.SCAN, str(scan.key)), scan, within, xsi_type)
+        self._study.done(ref)
 
     def _scan(self, ref: Ref, node: Node, scope: Scope, session_type: str) -> None:
         if self._gone(ref, node):
@@ -102,6 +104,7 @@ class _Builder:
         xsi_type = self._xsi_type(ref, body, node, usual)
         self._want(ref, xsi_type, body, node)
         self._resources.read(ref, body, written, scope)
+        self._study.done(ref)
 
     def _gone(self, ref: Ref, node: Node) -> bool:
         """Judge the label; true if the object must not exist."""
@@ -115,10 +118,11 @@ class _Builder:
         return False
 
     def _want(self, ref: Ref, xsi_type: str, body: Node, node: Node, *, create: bool = True) -> None:
-        fields, places = fields_of(read_attributes(ref, xsi_type, body, self._problems))
+        values = read_attributes(ref, xsi_type, body, self._problems)
+        fields = {name: value for name, (value, _) in values.items()}
         origin = node.key_origin()
         spec = ObjectSpec(ref=ref, xsi_type=xsi_type, fields=fields, create=create, origin=origin)
-        self._study.want(spec, places)
+        self._study.want(spec, values)
 
     def _xsi_type(self, ref: Ref, body: Node, node: Node, usual: str | None) -> str:
         """The type that a session or scan says or has by default; nothing where it is wrong, which is noted.

@@ -74,13 +74,15 @@ def shown(text: str) -> str:
 class Document:
     """One manifest: its name as people would type it, its lines, and its content.
 
-    ``broken`` are the places whose content does not fit the schema; `Node.entries` passes over them.
+    ``broken`` are the places whose content does not fit the schema; `Node.entries` passes over them. Without
+    ``may_use_environment`` no text below has ``${env:`` in it.
     """
 
     name: str
     lines: list[str]
     data: Map
     broken: set[Path] = field(default_factory=set)
+    may_use_environment: bool = True
 
     def root(self) -> Node:
         """The whole content as a node."""
@@ -104,19 +106,23 @@ class Document:
 
 
 class Node:
-    """One value of a document with its place, or, after `merged`, a mapping put together from several."""
+    """One value of a document with its place, or, after `merged`, a mapping put together from several.
 
-    __slots__ = ("_entries", "_marks", "document", "key", "parent", "value")
+    It knows the path that leads to it and not its parent: what has been built is let go at once, without a cycle.
+    """
+
+    __slots__ = ("_above", "_entries", "_marks", "_words", "document", "key", "value")
 
     def __init__(
-        self, document: Document, parent: Node | None, key: str | int, value: Data, marks: tuple[int, int]
+        self, document: Document, above: Path | None, key: str | int, value: Data, marks: tuple[int, int]
     ) -> None:
         self.document = document
-        self.parent = parent
         self.key = key
         self.value = value
+        self._above = above
         self._marks = marks
         self._entries: dict[str, Node] | None = None
+        self._words: dict[str, Node] | None = None
 
     @property
     def text(self) -> str | None:
@@ -130,23 +136,24 @@ class Node:
 
     def children(self) -> Iterator[Node]:
         """Everything directly below, in the order in which it was written."""
+        here = self.path
         if isinstance(self.value, Map):
-            marks = self.value.marks
-            for index, (key, value) in enumerate(self.value.items()):
-                yield Node(self.document, self, key, value, (marks[2 * index], marks[2 * index + 1]))
+            marks = iter(self.value.marks)
+            for (key, value), place in zip(self.value.items(), zip(marks, marks, strict=True), strict=True):
+                yield Node(self.document, here, key, value, place)
         elif isinstance(self.value, Seq):
             for index, (value, mark) in enumerate(zip(self.value, self.value.marks, strict=True)):
-                yield Node(self.document, self, index, value, (mark, mark))
+                yield Node(self.document, here, index, value, (mark, mark))
 
     def child(self, key: str | int) -> Node | None:
         """The child of a key or index, ``None`` if there is none."""
         if isinstance(self.value, Map) and key in self.value:
             index = next(index for index, own in enumerate(self.value) if own == key)
             marks = self.value.marks
-            return Node(self.document, self, key, self.value[str(key)], (marks[2 * index], marks[2 * index + 1]))
+            return Node(self.document, self.path, key, self.value[str(key)], (marks[2 * index], marks[2 * index + 1]))
         if isinstance(self.value, Seq) and isinstance(key, int) and key < len(self.value):
             mark = self.value.marks[key]
-            return Node(self.document, self, key, self.value[key], (mark, mark))
+            return Node(self.document, self.path, key, self.value[key], (mark, mark))
         return None
 
     def sound(self) -> Iterator[Node]:
@@ -167,7 +174,9 @@ class Node:
 
     def entries(self) -> dict[str, Node]:
         """The sound entries of a mapping whose keys are words of the language, without the ``x-`` ones."""
-        return {key: child for key, child in self.labels().items() if not key.startswith("x-")}
+        if self._words is None:
+            self._words = {key: child for key, child in self.labels().items() if not key.startswith("x-")}
+        return self._words
 
     def has(self, key: str) -> bool:
         """Whether a key was written, be its value sound or not."""
@@ -177,27 +186,32 @@ class Node:
 
     def with_entries(self, entries: dict[str, Node]) -> Node:
         """This node with other entries: how defaults are put below it."""
-        made = Node(self.document, self.parent, self.key, self.value, self._marks)
+        made = Node(self.document, self._above, self.key, self.value, self._marks)
         made._entries = entries
         return made
+
+    def bare(self) -> Node:
+        """This node without what was found out about its entries: light enough to be kept."""
+        return Node(self.document, self._above, self.key, self.value, self._marks)
+
+    @property
+    def is_top(self) -> bool:
+        """Whether it is the whole content of its document."""
+        return self._above is None
 
     @property
     def path(self) -> Path:
         """The keys and indices from the top of the document."""
-        steps: list[str | int] = []
-        node: Node | None = self
-        while node is not None and node.parent is not None:
-            steps.append(node.key)
-            node = node.parent
-        return tuple(reversed(steps))
+        return () if self._above is None else (*self._above, self.key)
 
     @property
     def pointer(self) -> str:
         """The JSON pointer (RFC 6901)."""
-        joined = "/".join(map(str, ("", *self.path)))
-        if "~" not in joined and joined.count("/") == len(self.path):
+        path = self.path
+        joined = "/".join(map(str, ("", *path)))
+        if "~" not in joined and joined.count("/") == len(path):
             return joined
-        return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in self.path)
+        return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
     def origin(self) -> Origin:
         """Where the value was written."""

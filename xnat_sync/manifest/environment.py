@@ -37,7 +37,7 @@ def fill_in(document: Document, environ: Mapping[str, str], problems: Problems) 
         seen.add(id(node.value))
         for child in node.children():
             if isinstance(child.key, str):
-                if child.key.startswith("x-") and node.parent is None:
+                if child.key.startswith("x-") and node.is_top:
                     continue
                 if uses_environment(child.key):
                     problems.add("XS031", "a label is taken from the environment", child.key_origin())

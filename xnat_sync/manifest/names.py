@@ -16,6 +16,8 @@ _OTHER = "choose another label"
 # `XftStringUtils.isValidId`; XNAT applies it to some labels only and fails later on the others.
 _LABEL = re.compile(r"[A-Za-z0-9_-]+")
 _RESOURCE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+# A file name of which nothing more needs to be asked but its ending.
+_USUAL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 _CUSTOM = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_. -]*[A-Za-z0-9_.-])?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # How Python shows a byte of a file's name that is not UTF-8.
@@ -69,6 +71,8 @@ def file_name_breach(name: str) -> Breach | None:
 
     XNAT keeps names that end in ``_catalog.xml`` and begin with ``.~lock-`` for itself (`CatalogUtils`).
     """
+    if _USUAL.fullmatch(name) and not name.lower().endswith("_catalog.xml"):
+        return None
     parts = name.split("/")
     what = ""
     if _LONE.search(name):

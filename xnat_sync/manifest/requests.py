@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from xnat_sync.manifest.document import FromEnvironment, Map, Seq
 
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from xnat_sync.manifest.problems import Problems
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRequest:
+class FileRequest(NamedTuple):
     """Some local files that a resource shall have, or, without a ``pattern``, one that it must not have.
 
     ``name`` is the path inside the resource of exactly one file; without it each file goes by its own name into

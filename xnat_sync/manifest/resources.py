@@ -15,6 +15,9 @@ from xnat_sync.manifest.requests import FileRequest, read_requests
 from xnat_sync.manifest.study import quoted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from xnat_sync.core.errors import Origin
     from xnat_sync.core.localside import FoundFile, LocalSide
     from xnat_sync.manifest.defaults import Defaults
     from xnat_sync.manifest.document import Node
@@ -43,14 +46,17 @@ class ResourceReader:
         if resources is None:
             return
         own = written.entries().get("resources")
+        # What lies below a session stands in one place; a project or subject may be described in several manifests.
+        shared = parent.level <= Level.SUBJECT
         for label, node in resources.labels().items():
             ref = parent.child(Level.RESOURCE, label)
             breach = resource_breach(label)
             if breach:
                 self._study.tell(breach, node.key_origin(), ref)
             self._study.spell(ref, node)
-            if self._study.claim(ref, node):
+            if not shared or self._study.claim(ref, node):
                 self._resource(ref, node, scope, own=own is not None and label in own.labels())
+            self._study.done(ref)
 
     def _resource(self, ref: Ref, node: Node, scope: Scope, *, own: bool) -> None:
         written = resource_body(node)
@@ -81,7 +87,8 @@ class ResourceReader:
             if self._fits(absent, request):
                 self._study.want_absent(absent, request.node)
             return
-        for found in self._find(ref, request, request.pattern, scope):
+        origin = request.node.origin()
+        for found in self._find(ref, request, origin, scope):
             name = self._target(found, request)
             target = ref.child(Level.FILE, name)
             if taken.get(name) == found or not self._fits(target, request):
@@ -102,16 +109,15 @@ class ResourceReader:
                 format=labels.get("format"),
                 content=labels.get("content"),
                 mtime_ns=found.mtime_ns,
-                origin=request.node.origin(),
+                origin=origin,
             )
 
-    def _find(self, ref: Ref, request: FileRequest, pattern: str, scope: Scope) -> tuple[FoundFile, ...]:
+    def _find(self, ref: Ref, request: FileRequest, origin: Origin, scope: Scope) -> tuple[FoundFile, ...]:
         """The files of a request, if their number is right and nothing forbids to take them."""
-        origin = request.node.origin()
+        pattern = request.pattern or ""
         matches = self._local.find(scope.root, pattern)
-        missing = [breach for breach in matches.breaches if breach.rule == "XS201"]
         for breach in matches.breaches:
-            if request.optional and breach in missing:
+            if request.optional and breach.rule == "XS201":
                 continue
             if isinstance(pattern, FromEnvironment):
                 # The disk's own words would repeat what came from the environment.
@@ -120,7 +126,7 @@ class ResourceReader:
                 self._study.tell(breach, origin, ref)
         if matches.breaches:
             return matches.files
-        wrong = _wrong_number(request, pattern, [found.name for found in matches.files])
+        wrong = _wrong_number(request, pattern, matches.files)
         if wrong:
             rule = "XS203" if matches.files else "XS202"
             self._problems.add(rule, wrong, origin, ref=ref)
@@ -166,6 +172,8 @@ class ResourceReader:
     def _check_pairs(self, ref: Ref, taken: dict[str, FoundFile]) -> None:
         """Half a pair is of no use to who downloads the resource."""
         known = {name.lower() for name in taken}
+        if not any(name.endswith((".hdr", ".img")) for name in known):
+            return
         for name in taken:
             stem, suffix = name[:-4].lower(), name[-4:].lower()
             mate = {".hdr": ".img", ".img": ".hdr"}.get(suffix)
@@ -191,14 +199,14 @@ def _plain(text: str | None) -> str | None:
     return None if text is None else str(text)
 
 
-def _wrong_number(request: FileRequest, pattern: str, names: list[str]) -> str | None:
-    count = len(names)
+def _wrong_number(request: FileRequest, pattern: str, found: Sequence[FoundFile]) -> str | None:
+    count = len(found)
     if not count:
         few = "" if request.expect is None else f"; {request.expect} expected"
         return None if request.optional else f"nothing matches {shown(pattern)}{few}"
     if request.expect is not None and (count > request.expect or (count < request.expect and not request.optional)):
-        return f"{shown(pattern)} matches {count}, not {request.expect}: {quoted(names)}"
+        return f"{shown(pattern)} matches {count}, not {request.expect}: {quoted([file.name for file in found])}"
     single = request.name is not None or request.size is not None or request.md5 is not None
     if single and count > 1:
-        return f"{shown(pattern)} must match one file here and matches {count}: {quoted(names)}"
+        return f"{shown(pattern)} must match one file here and matches {count}: {quoted([file.name for file in found])}"
     return None

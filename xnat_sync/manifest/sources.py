@@ -80,7 +80,8 @@ class SourceReader:
             return None
         source = Source(path=path, document=document)
         self._sources[key] = source
-        fill_in(document, self._environ, self._problems)
+        if document.may_use_environment:
+            fill_in(document, self._environ, self._problems)
         check(document, self._problems)
         for node in _includes(document):
             for below in self._matches(path, node):

@@ -11,9 +11,13 @@ from xnat_sync.manifest.document import shown
 if TYPE_CHECKING:
     from xnat_sync.core.errors import Origin
     from xnat_sync.core.localside import Breach
-    from xnat_sync.core.state import Fields
+    from xnat_sync.manifest.attributes import Values
     from xnat_sync.manifest.document import Node
     from xnat_sync.manifest.problems import Problems
+
+
+_BELOW = {Level.SESSION: (Level.SCAN, Level.RESOURCE), Level.SCAN: (Level.RESOURCE,), Level.RESOURCE: (Level.FILE,)}
+"""What can lie below something that stands in one place of one manifest."""
 
 
 class Study:
@@ -28,7 +32,7 @@ class Study:
         # Nodes, not origins: few of them are ever told.
         self._places: dict[Ref, dict[str, Node]] = {}
         self._claims: dict[Ref, Node] = {}
-        self._spelled: dict[tuple[Level, Ref | None, str], tuple[Ref, Node]] = {}
+        self._spelled: dict[tuple[Level, Ref | None], dict[str, tuple[Ref, Node]]] = {}
 
     def desired(self) -> DesiredState:
         """What has grown."""
@@ -40,8 +44,9 @@ class Study:
 
     def claim(self, ref: Ref, node: Node) -> bool:
         """Take hold of an object that may be described once only; false if it was described elsewhere."""
-        first = self._claims.setdefault(ref, node)
-        if first is node:
+        first = self._claims.get(ref)
+        if first is None:
+            self._claims[ref] = node.bare()
             return True
         there = first.key_origin()
         summary = f"the {ref.level.noun} {ref.short} is described in {there.file}:{there.line} already"
@@ -63,7 +68,12 @@ class Study:
         A session's siblings are all sessions of the project (`checkUniqueLabel`).
         """
         siblings = self.project if ref.level is Level.SESSION else ref.parent
-        other, first = self._spelled.setdefault((ref.level, siblings, ref.label.casefold()), (ref, node))
+        spelled = self._spelled.setdefault((ref.level, siblings), {})
+        folded = ref.label.casefold()
+        if folded not in spelled:
+            spelled[folded] = (ref, node.bare())
+            return
+        other, first = spelled[folded]
         if other == ref:
             return
         there = first.key_origin()
@@ -77,10 +87,15 @@ class Study:
             summary = f"the session label {ref.label} is taken by subject {owner} in {there.file}:{there.line}"
             self.problems.add("XS105", summary, node.key_origin(), ref=ref)
 
-    def want(self, spec: ObjectSpec, places: dict[str, Node]) -> None:
+    def done(self, ref: Ref) -> None:
+        """Forget how the labels below something are spelled that is described once only."""
+        for level in _BELOW[ref.level]:
+            self._spelled.pop((level, ref), None)
+
+    def want(self, spec: ObjectSpec, values: Values) -> None:
         """Add an object, or what another manifest says of the same project or subject.
 
-        ``places`` says where each attribute was written.
+        ``values`` says where each attribute was written.
         """
         held = self.objects.get(spec.ref)
         if spec.ref in self.absent:
@@ -91,9 +106,9 @@ class Study:
         if held is None:
             self.objects[spec.ref] = spec
             if spec.ref.level <= Level.SUBJECT:
-                self._places[spec.ref] = places
+                self._places[spec.ref] = _places_of(values)
             return
-        known = self._places[spec.ref]
+        known, places = self._places[spec.ref], _places_of(values)
         for name, value in spec.fields.items():
             if name in held.fields and held.fields[name] != value:
                 there = known[name].key_origin()
@@ -111,7 +126,7 @@ class Study:
     def check_scan_types(self) -> None:
         """A scan whose ID is another's type cannot be told from it: XNAT finds scans by either (`XNATTemplate`)."""
         types: dict[tuple[Ref | None, str], Ref] = {}
-        scans = [spec for ref, spec in sorted(self.objects.items()) if ref.level is Level.SCAN]
+        scans = [self.objects[ref] for ref in sorted(ref for ref in self.objects if ref.level is Level.SCAN)]
         for spec in scans:
             scan_type = spec.fields.get("type")
             if scan_type and scan_type != spec.ref.label:
@@ -123,9 +138,8 @@ class Study:
                 self.problems.add("XS106", summary, spec.origin, ref=spec.ref)
 
 
-def fields_of(values: dict[str, tuple[str | None, Node]]) -> tuple[Fields, dict[str, Node]]:
-    """Attribute values apart from their places."""
-    return {name: value for name, (value, _) in values.items()}, {name: place for name, (_, place) in values.items()}
+def _places_of(values: Values) -> dict[str, Node]:
+    return {name: place.bare() for name, (_, place) in values.items()}
 
 
 def quoted(names: list[str]) -> str:

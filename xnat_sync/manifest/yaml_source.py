@@ -41,7 +41,9 @@ def parse(text: str, name: str) -> tuple[Document | None, tuple[Problem, ...]]:
     """A document and what is wrong with its YAML; no document where the text cannot be read as one mapping."""
     text = text.removeprefix("\ufeff")
     lines = text.splitlines()
-    document = Document(name=name, lines=lines, data=Map())
+    # A backslash may be the escape that spells any of its characters.
+    may_use_environment = "${env:" in text or "\\" in text
+    document = Document(name=name, lines=lines, data=Map(), may_use_environment=may_use_environment)
     problems = Problems()
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
