@@ -1,0 +1,40 @@
+"""How requests are read and answers are sent, whatever they are about."""
+
+from __future__ import annotations
+
+import time
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xnat_sync.server.running import RunningServer
+
+SUBJECT = "/data/projects/P/subjects/S"
+XML = '<xnat:Subject xmlns:xnat="http://nrg.wustl.edu/xnat" group="body" src="body"/>'
+
+
+def test_the_query_wins_over_the_body(http: Any) -> None:
+    """``SecureResource.loadItem`` applies the query last, whatever ``req_format`` says."""
+    http.put("/data/projects/P")
+    reply = http.put(f"{SUBJECT}?req_format=qs&group=query", data=XML, headers={"Content-Type": "text/xml"})
+    assert reply.status_code == 201
+    held = http.get(f"{SUBJECT}?format=json").json()["items"][0]["data_fields"]
+    assert (held["group"], held["src"]) == ("query", "body")
+
+
+def test_the_version_as_text(server: RunningServer, http: Any) -> None:
+    reply = http.get("/xapi/siteConfig/buildInfo/version")
+    assert reply.text == server.context.version
+    assert reply.headers["content-type"].startswith("text/plain")
+
+
+def test_an_answer_does_not_wait_for_an_acknowledgement(server: RunningServer, http: Any) -> None:
+    """Head and body in two small segments would cost 40 ms each on a connection that is kept."""
+    cookie = http.session.cookies["JSESSIONID"]
+    connection = HTTPConnection(server.url.removeprefix("http://"), timeout=10)
+    begun = time.perf_counter()
+    for _ in range(50):
+        connection.request("GET", "/data/auth", headers={"Cookie": f"JSESSIONID={cookie}"})
+        assert connection.getresponse().read() == b"User 'admin' is logged in"
+    connection.close()
+    assert time.perf_counter() - begun < 50 * 0.03
