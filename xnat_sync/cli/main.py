@@ -7,11 +7,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
-from xnat_sync.cli import commands
 from xnat_sync.cli.console import Console
 from xnat_sync.cli.exits import Exit, exit_of_error
 from xnat_sync.cli.options import Demo, Invocation, parse
-from xnat_sync.cli.output import write_problems
 from xnat_sync.core.errors import LocalFileError, ManifestError, PlanError, XnatSyncError
 from xnat_sync.report.wording import visible
 
@@ -49,12 +47,16 @@ def _dispatch(invocation: Invocation, console: Console) -> int:
         from xnat_sync.cli.demo import demo
 
         return demo(invocation.command, console, run)
-    return commands.dispatch(invocation.command, invocation, console)
+    from xnat_sync.cli.commands import dispatch
+
+    return dispatch(invocation.command, invocation, console)
 
 
 def _tell(error: XnatSyncError, invocation: Invocation, console: Console) -> None:
     """Say what went wrong: problems where results go, everything else on standard error."""
     if isinstance(error, ManifestError):
+        from xnat_sync.cli.output import write_problems
+
         write_problems(error.problems, invocation, console)
         return
     place = f"{error.path}: " if isinstance(error, LocalFileError) else ""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import json
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +25,8 @@ SCHEMA_NAME = "manifest.v1.json"
 
 def schema_text(name: str = SCHEMA_NAME) -> str:
     """The text of one of the project's schemas: from the installed package, or from the checkout."""
-    packaged = resources.files("xnat_sync") / "schemas" / name
-    if packaged.is_file():
-        return packaged.read_text(encoding="utf-8")
-    return (Path(__file__).parents[2] / "schemas" / name).read_text(encoding="utf-8")
+    packaged = Path(__file__).parents[1] / "schemas" / name
+    return (packaged if packaged.is_file() else packaged.parents[2] / "schemas" / name).read_text(encoding="utf-8")
 
 
 @functools.cache
@@ -67,7 +63,9 @@ def check(document: Document, problems: Problems) -> None:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint that names the nearest known word, or nothing."""
-    near = difflib.get_close_matches(word, list(known), n=1)
+    from difflib import get_close_matches  # noqa: PLC0415 - only who wrote something wrong waits for it
+
+    near = get_close_matches(word, list(known), n=1)
     return f"did you mean {near[0]}?" if near else ""
 
 
