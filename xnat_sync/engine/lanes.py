@@ -13,7 +13,7 @@ from xnat_sync.core.verdict import Attempt, failed, judge_upload
 from xnat_sync.engine.stop import Cancelled, Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from xnat_sync.core.refs import Ref
     from xnat_sync.core.schedule import Lane
@@ -45,13 +45,21 @@ class LaneRun:
 
     def run(self) -> tuple[Outcome, ...]:
         """Send the lane's files and judge each by a listing made afterwards."""
+        self.send()
+        return self.judge()
+
+    def send(self) -> None:
+        """Send the lane's files, as far as nobody says stop."""
         for batch in _batches(self.lane.changes):
             if not self._send(batch):
                 break
+
+    def judge(self, held: Mapping[Ref, RemoteFile] | None = None) -> tuple[Outcome, ...]:
+        """Judge each file by what the server holds: ``held`` if somebody has listed it since the sending."""
         if not self.attempts:
             return tuple(_cancelled(change) for change in self.lane.changes)
         try:
-            held = self._listing()
+            held = self._listing() if held is None else held
             if self._mend_orphans(held):
                 held = self._listing()
         except GatewayError as error:
@@ -83,7 +91,7 @@ class LaneRun:
     def _listing(self) -> dict[Ref, RemoteFile]:
         return {file.ref: file for file in self.gateway.resource_files(self.lane.resource)}
 
-    def _mend_orphans(self, held: dict[Ref, RemoteFile]) -> bool:
+    def _mend_orphans(self, held: Mapping[Ref, RemoteFile]) -> bool:
         """Overwrite files that the server kept although its catalog does not have them.
 
         Such a file lies on the server's disk since an upload whose catalog write failed (`CatalogUtils`); without
@@ -101,7 +109,7 @@ class LaneRun:
             self._send(_Batch(files=(spec,), overwrite=True))
         return bool(orphans)
 
-    def _judge(self, change: Change, held: dict[Ref, RemoteFile]) -> Outcome:
+    def _judge(self, change: Change, held: Mapping[Ref, RemoteFile]) -> Outcome:
         attempt = self.attempts.get(change.ref)
         return judge_upload(change, attempt, held.get(change.ref)) if attempt else _cancelled(change)
 
