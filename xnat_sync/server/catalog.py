@@ -183,6 +183,12 @@ class Catalogs:
                 raise CatalogChangedError(path)
             return self._write(path, catalog)
 
+    def append(self, path: Path, entry: Entry) -> None:
+        """Adds one entry to a catalog that many may write to, made if it is not there."""
+        with self._lock(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._write(path, self._read(path).catalog.with_entries([entry]))
+
     def create(self, path: Path, catalog: Catalog) -> Snapshot:
         """Writes a catalog whatever is there: creating a resource wipes the entries of a racing upload, as in XNAT."""
         with self._lock(path):

@@ -10,7 +10,8 @@ from xnat_sync.server.archive import Folder
 from xnat_sync.server.catalog import CatalogChangedError
 from xnat_sync.server.errors import XnatError
 from xnat_sync.server.fileevents import record
-from xnat_sync.server.resourcewrite import count_files, kept_folder, save_counts
+from xnat_sync.server.filehistory import FileHistory
+from xnat_sync.server.resourcewrite import count_files, save_counts
 
 if TYPE_CHECKING:
     from xnat_sync.server.catalog import Catalog
@@ -68,9 +69,9 @@ def remove_files(context: Context, removal: Removal) -> int:
     catalog = snapshot.catalog.without(gone).audited(removal.event.stamp, "Removed", len(gone))
     context.catalogs.write(folder.catalog, catalog, expected=snapshot.md5)
     if not removal.keeps_files:
-        kept = kept_folder(context)
+        history = FileHistory(context, folder)
         for name in gone:
-            folder.remove(name, keep_in=kept)
+            history.remove(name, snapshot.catalog.entries[name])
     with context.store.write() as db:
         save_counts(db, removal.resource.id, count_files(context, folder.catalog))
         if removal.target.security is not None:

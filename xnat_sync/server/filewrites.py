@@ -18,7 +18,7 @@ from xnat_sync.server.fileevents import begin_event
 from xnat_sync.server.filelist import file_path
 from xnat_sync.server.fileremoval import Removal, remove_files
 from xnat_sync.server.filerequest import demand, may, scene_for_writing, translated
-from xnat_sync.server.forms import spooled_parts
+from xnat_sync.server.forms import SPOOL, spooled_parts
 from xnat_sync.server.incoming import SpooledFile, StreamedFile
 from xnat_sync.server.refresh import find_refreshed, operations_of, refresh
 from xnat_sync.server.resourcewrite import find_place
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from xnat_sync.server.resolve import Target
     from xnat_sync.server.routing import Call
 
-SPOOL: Final = "uploads"
 _SUCCESS: Final = "text/plain;charset=ISO-8859-1"
 _ALIVE: Final = frozenset({"active", "quarantine"})
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from xnat_sync.server.archive import Readable
 
+SPOOL: Final = "uploads"
+"""The folder in the cache where parts wait; what a killed server left in it is thrown away at the next start."""
 _MAX_PARTS: Final = 100_000
 _REFERENCE: Final = b"reference"
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from xnat_sync.server.archive import Folder
 from xnat_sync.server.catalog import Catalog, CatalogUnreadableError
 from xnat_sync.server.fileevents import record
+from xnat_sync.server.filehistory import FileHistory
 from xnat_sync.server.layout import catalog_path
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from xnat_sync.server.resolve import Target
     from xnat_sync.server.resources import Resource
     from xnat_sync.server.routing import Context
-
-DELETED: Final = "DELETED"
-HISTORY: Final = ".history"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,21 +131,11 @@ def delete_resources(
 
 def _delete_resource(context: Context, target: Target, resource: Resource, event: Event) -> None:
     folder = Folder(context.archive / resource.catalog)
-    kept = kept_folder(context)
-    for path in context.catalogs.read(folder.catalog).catalog.entries:
-        folder.remove(path, keep_in=kept)
+    history = FileHistory(context, folder)
+    for path, entry in context.catalogs.read(folder.catalog).catalog.entries.items():
+        history.remove(path, entry)
     folder.discard()
     with context.store.write() as db:
         db.execute("DELETE FROM resource WHERE id = ?", (resource.id,))
         if target.security is not None:
             record(db, event, target.security)
-
-
-def kept_folder(context: Context) -> Path | None:
-    """Where a deleted file goes: nowhere, unless the site keeps deleted files or their history."""
-    timestamp = context.clock().strftime("%Y%m%d_%H%M%S")
-    if context.preferences.is_on("backupDeletedToCache"):
-        return context.cache / DELETED / timestamp
-    if context.preferences.is_on("maintainFileHistory"):
-        return context.cache / HISTORY / timestamp
-    return None

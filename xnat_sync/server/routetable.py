@@ -13,6 +13,7 @@ from xnat_sync.server.partroutes import ROUTES as PARTS
 from xnat_sync.server.projectroutes import ROUTES as PROJECTS
 from xnat_sync.server.savedsearches import ROUTES as SEARCHES
 from xnat_sync.server.site import ROUTES as SITE
+from xnat_sync.server.usercache import ROUTES as CACHE
 from xnat_sync.server.userroutes import ROUTES as USERS
 
 if TYPE_CHECKING:
@@ -21,4 +22,4 @@ if TYPE_CHECKING:
 
 def all_routes() -> tuple[Route, ...]:
     """Every route of the server, each with its source."""
-    return (*AUTH, *PROJECTS, *OBJECTS, *PARTS, *LISTS, *PART_LISTS, *SITE, *SEARCHES, *USERS, *FILES)
+    return (*AUTH, *PROJECTS, *OBJECTS, *PARTS, *LISTS, *PART_LISTS, *SITE, *SEARCHES, *USERS, *CACHE, *FILES)

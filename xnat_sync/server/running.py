@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 import threading
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ import uvicorn
 
 from xnat_sync.server.app import Application
 from xnat_sync.server.faults import Faults
+from xnat_sync.server.forms import SPOOL
 from xnat_sync.server.preferences import Preferences
 from xnat_sync.server.requestlog import RequestLog
 from xnat_sync.server.routing import Context
@@ -62,6 +64,7 @@ def make_context(root: Path, settings: Settings, faults: Faults | None = None) -
     archive, cache = root / "archive", root / "cache"
     archive.mkdir(exist_ok=True)
     cache.mkdir(exist_ok=True)
+    shutil.rmtree(cache / SPOOL, ignore_errors=True)
     store = Store(root)
     with store.write() as db:
         add_user(db, "guest", None)

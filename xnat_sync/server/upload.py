@@ -15,8 +15,9 @@ from xnat_sync.server.errors import XnatError
 from xnat_sync.server.extract import format_of, members
 from xnat_sync.server.faults import FaultKind
 from xnat_sync.server.fileevents import record
+from xnat_sync.server.filehistory import FileHistory
 from xnat_sync.server.incoming import FullDisk
-from xnat_sync.server.resourcewrite import HISTORY, count_files, describe_resource, insert_resource, save_counts
+from xnat_sync.server.resourcewrite import count_files, describe_resource, insert_resource, save_counts
 
 if TYPE_CHECKING:
     import sqlite3
@@ -56,7 +57,7 @@ class Upload:
         self._event = event
         self._folder = Folder(context.archive / place.catalog)
         self._checksums = context.preferences.is_on("checksums")
-        self._keeps_history = context.preferences.is_on("maintainFileHistory")
+        self._history = FileHistory(context, self._folder)
         self._entries: dict[str, Entry] = {}
         self._duplicates: list[str] = []
         self._catalog = Catalog(id="")
@@ -110,8 +111,8 @@ class Upload:
         if not self._wish.overwrite:
             self._duplicates.append(path)
             return False
-        if self._keeps_history:
-            self._to_history(path)
+        if self._history.is_kept:
+            self._history.keep(path, self._known(path))
         elif target.is_file() and self._known(path) is not None:
             target.unlink()
         return True
@@ -134,15 +135,11 @@ class Upload:
                 self._duplicates.append(path)
                 return
             # Unlike a plain overwrite, extraction always keeps the old file (ZipUtils, TarUtils).
-            self._to_history(path)
+            self._history.move(path)
         source = FullDisk(content) if self._fault("disk") is not None else content
         written = self._folder.write(path, source)
         if not is_housekeeping(path):
             self._note(path, written)
-
-    def _to_history(self, path: str) -> None:
-        timestamp = self._context.clock().strftime("%Y%m%d_%H%M%S%f")[:-3]
-        self._folder.to_history(path, self._context.cache / HISTORY, timestamp)
 
     def _known(self, path: str) -> Entry | None:
         return self._entries.get(path) or self._catalog.entries.get(path)
