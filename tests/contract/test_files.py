@@ -115,6 +115,8 @@ def test_every_level_has_resources_of_its_own(study: Study) -> None:
         assert study.content(study.resource("DATA", owner).child(Level.FILE, f"f{number}.txt")) == b"%d" % number
     for owner in (study.project, study.subject()):
         assert {file.ref.parent for file in study.gateway.own_files(owner)} == {study.resource("DATA", owner)}
+    below = {study.resource("DATA", owner) for owner in (study.session(), study.scan())}
+    assert {file.ref.parent for file in study.gateway.own_files(study.session())} == below
 
 
 def test_an_existing_file_is_kept_and_reported(study: Study) -> None:

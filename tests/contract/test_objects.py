@@ -17,6 +17,7 @@ from xnat_sync.core.datatypes import (
 )
 from xnat_sync.core.errors import AlreadyExists, GatewayError, NotFound, Rejected
 from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.state import ObjectSpec
 from xnat_sync.gateway.api import ImageTypes
 
 if TYPE_CHECKING:
@@ -451,3 +452,57 @@ def test_the_server_says_who_it_is(study: Study) -> None:
     assert info.version
     assert info.user
     assert CUSTOM_PREFIX == "fields."
+
+
+def test_a_session_is_put_together_with_its_scans(study: Study) -> None:
+    study.put(study.subject())
+    session = ObjectSpec(ref=study.session(), xsi_type="xnat:mrSessionData", fields=samples(Level.SESSION, PAIRS[0]))
+    scans = [
+        ObjectSpec(ref=study.scan(str(number)), xsi_type="xnat:mrScanData", fields=samples(Level.SCAN, PAIRS[0], turn))
+        for number, turn in enumerate((0, 1, 0, 1, 1, 0, 0, 0, 1, 0, 1, 1), start=1)
+    ]
+    study.gateway.put_session(session, scans, reason="a test")
+    label = study.project.label
+    names = frozenset(session.fields), frozenset(scans[0].fields)
+    held = by_ref(study.gateway.images(label, PAIRS[0], *names))
+    for spec in scans:
+        assert_same(Level.SCAN, spec.xsi_type, spec.fields, held[spec.ref].fields)
+    whole = {**held[session.ref].fields, **by_ref(study.gateway.sessions(label, names[0]))[session.ref].fields}
+    assert_same(Level.SESSION, session.xsi_type, session.fields, whole)
+    assert len(held) == 1 + len(scans)
+
+
+def test_a_session_that_appeared_meanwhile_keeps_what_it_has(study: Study) -> None:
+    study.grow()
+    study.put(study.scan("7"), {"type": "T2w"})
+    session = ObjectSpec(ref=study.session(), xsi_type="xnat:mrSessionData", fields={"note": "new"})
+    scans = [ObjectSpec(ref=study.scan("9"), xsi_type="xnat:mrScanData", fields={"type": "bold", "note": None})]
+    for _ in range(2):
+        study.gateway.put_session(session, scans, reason="a test")
+    held = by_ref(study.gateway.images(study.project.label, None, frozenset({"note"}), frozenset({"type"})))
+    assert {ref.label: found.fields.get("type") for ref, found in held.items() if ref.level is Level.SCAN} == {
+        "1": None,
+        "7": "T2w",
+        "9": "bold",
+    }
+
+
+def test_a_session_with_a_scan_that_is_refused_is_not_made(study: Study) -> None:
+    study.put(study.subject())
+    session = ObjectSpec(ref=study.session(), xsi_type="xnat:mrSessionData")
+    scans = [
+        ObjectSpec(ref=study.scan("1"), xsi_type="xnat:mrScanData"),
+        ObjectSpec(ref=study.scan("2"), xsi_type="xnat:mrScanData", fields={"frames": "many"}),
+    ]
+    with pytest.raises(Rejected):
+        study.gateway.put_session(session, scans, reason="a test")
+    assert study.gateway.sessions(study.project.label, NOTHING) == ()
+
+
+def samples(level: Level, types: ImageTypes, turn: int = 0) -> dict[str, str | None]:
+    """A value for every attribute of a type, custom variables among them."""
+    xsi_type = types.session if level is Level.SESSION else types.scan
+    found: dict[str, str | None] = {
+        name: sample(attribute, turn) for name, attribute in attributes_of(level, xsi_type).items()
+    }
+    return {**found, "fields.site": f"x & {turn}", "fields.batch": "b"}

@@ -211,7 +211,7 @@ def test_reading_takes_few_requests(gateway: RestGateway, server: RunningServer)
     assert cost(lambda: gateway.images("P9", MR, *everything)) == 1
     assert cost(lambda: gateway.session_files(gateway.sessions("P9", NOTHING))) == 2
     assert cost(lambda: gateway.session_files(())) == 0
-    assert cost(lambda: gateway.own_files(SUBJECT)) == 1
+    assert cost(lambda: [gateway.own_files(owner) for owner in (P, SUBJECT, SESSION)]) == 3
     assert cost(lambda: gateway.resource_files(RESOURCE)) == 1
     assert cost(lambda: [gateway.resources(owner) for owner in (P, SUBJECT, SESSION, SCAN)]) == 4
 
@@ -222,10 +222,17 @@ def test_writing_takes_one_request_each(gateway: RestGateway, server: RunningSer
     gateway.upload(RESOURCE, [file, local(tmp_path)], overwrite=True, reason="why", sent=lambda _: None)
     fields = {"description": "x" * 9999, "keywords": "k"}
     gateway.put_object(ObjectSpec(ref=P, xsi_type="xnat:projectData"), exists=True, fields=fields, reason="why")
+    session = ObjectSpec(ref=SUBJECT.child(Level.SESSION, "NEW"), xsi_type=MR.session)
+    scans = [
+        ObjectSpec(ref=session.ref.child(Level.SCAN, str(n)), xsi_type=MR.scan, fields={"note": "x" * 999})
+        for n in range(1, 13)
+    ]
+    gateway.put_session(session, scans, reason="why")
     assert [(entry.method, entry.path.rpartition("/")[2]) for entry in server.log] == [
         ("PUT", "x"),
         ("PUT", "upload.tar"),
         ("PUT", "P9"),
+        ("PUT", "NEW"),
     ]
     assert all(len(entry.query) < LONGEST_QUERY for entry in server.log)
 

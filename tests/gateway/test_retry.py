@@ -184,3 +184,13 @@ def test_a_reading_half_has_nothing_to_write_with(server: MemoryServer) -> None:
     with pytest.raises(AttributeError):
         reader.delete = None  # type: ignore[attr-defined] # the point of the test
     reader.close()
+
+
+def test_a_session_with_scans_is_put_again_when_the_answer_got_lost(server: MemoryServer, retrying: Gateway) -> None:
+    retrying.put_object(ObjectSpec(ref=P, xsi_type="xnat:projectData"), exists=False, fields={}, reason="why")
+    session = ObjectSpec(ref=Ref.parse("P/S/E"), xsi_type="xnat:mrSessionData")
+    scan = ObjectSpec(ref=Ref.parse("P/S/E/scan:1"), xsi_type="xnat:mrScanData")
+    server.fault = Failing("put_session", 1, Unreachable("reset"))
+    retrying.put_session(session, [scan], reason="why")
+    assert server.calls["put_session"] == 2
+    assert scan.ref in server.objects()

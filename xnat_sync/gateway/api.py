@@ -85,7 +85,10 @@ class Reader(Protocol):
         ...
 
     def own_files(self, owner: Ref) -> tuple[RemoteFile, ...]:
-        """The files in a project's, or a subject's, own resources. One request."""
+        """The files in a project's, or a subject's, own resources; of a session, those of its scans too. One request.
+
+        Two where a session was neither listed nor put before.
+        """
         ...
 
     def resource_files(self, resource: Ref) -> tuple[RemoteFile, ...]:
@@ -121,6 +124,14 @@ class Gateway(Reader, Protocol):
         """Create an object, or set some attributes of one that exists. Safe to repeat.
 
         XNAT drops what it does not understand and answers 200: read back what matters.
+        """
+        ...
+
+    def put_session(self, session: ObjectSpec, scans: Sequence[ObjectSpec], *, reason: str) -> None:
+        """Create a session together with its scans, all of their attributes set. One request. Safe to repeat.
+
+        For a session that does not exist yet. A server may refuse what it takes one by one, and then has done nothing;
+        or drop parts of it without a word: read back what matters.
         """
         ...
 

@@ -68,6 +68,24 @@ def object_query(spec: ObjectSpec, fields: Mapping[str, str | None], *, exists: 
     return query
 
 
+def session_query(session: ObjectSpec, scans: Sequence[ObjectSpec]) -> Query:
+    """The attributes of a new session and of its scans as parameters: a scan is addressed by its place in a list.
+
+    ``populateFromDB`` keeps the places from meaning the scans of a session that appeared meanwhile: scans are then
+    matched by their ID alone (`SecureResource.loadItem`), and none is taken away.
+    """
+    query = [*object_query(session, session.fields, exists=False), ("populateFromDB", "false")]
+    for place, scan in enumerate(scans):
+        prefix = f"{session.xsi_type}/scans/scan[{place}][@xsi:type={scan.xsi_type}]"
+        query.append((f"{prefix}/ID", scan.ref.label))
+        query += [
+            (prefix + key.removeprefix(scan.xsi_type), value)
+            for key, value in object_query(scan, scan.fields, exists=False)
+            if "/" in key
+        ]
+    return query
+
+
 def upload_query(files: Sequence[FileSpec], *, overwrite: bool, extract: bool) -> Query:
     """The parameters of an upload. ``inbody`` spares the server from guessing by the content's type."""
     first = files[0]

@@ -83,7 +83,7 @@ class MemoryServer:
     @property
     def writes(self) -> int:
         """How many calls so far were writes."""
-        return sum(self.calls[name] for name in ("put_object", "upload", "delete"))
+        return sum(self.calls[name] for name in ("put_object", "put_session", "upload", "delete"))
 
     def objects(self) -> dict[Ref, RemoteObject]:
         """All objects with all their attributes."""
@@ -228,7 +228,7 @@ class MemoryGateway:
     def own_files(self, owner: Ref) -> tuple[RemoteFile, ...]:
         """See `Reader.own_files`."""
         with self._reading("own_files", owner) as store:
-            resources = [resource for resource in store.resources if resource.parent == owner]
+            resources = store.resources_of(owner)
             return tuple(file.remote for resource in resources for file in store.resources[resource].values())
 
     def resource_files(self, resource: Ref) -> tuple[RemoteFile, ...]:
@@ -240,11 +240,7 @@ class MemoryGateway:
         """See `Reader.resources`."""
         with self._reading("resources", owner) as store:
             store.require(owner)
-            return frozenset(
-                resource
-                for resource in store.resources
-                if resource.parent == owner or (owner.level is Level.SESSION and resource.at(Level.SESSION) == owner)
-            )
+            return frozenset(store.resources_of(owner))
 
     @contextmanager
     def download(self, file: Ref) -> Iterator[Iterator[bytes]]:
@@ -265,6 +261,13 @@ class MemoryGateway:
             if store is not None:
                 with self._lock:
                     store.put(spec, sent)
+
+    def put_session(self, session: ObjectSpec, scans: Sequence[ObjectSpec], *, reason: str) -> None:
+        """See `Gateway.put_session`."""
+        with self._answering(Call(method="put_session", ref=session.ref, reason=reason)) as store:
+            if store is not None:
+                with self._lock:
+                    store.put_together((session, *scans))
 
     def upload(
         self,

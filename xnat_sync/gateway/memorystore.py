@@ -17,12 +17,12 @@ from xnat_sync.core.datatypes import (
     parse_time,
     value_error,
 )
-from xnat_sync.core.errors import AlreadyExists, Forbidden, NotFound, Rejected, ServerFault
+from xnat_sync.core.errors import AlreadyExists, Forbidden, GatewayError, NotFound, Rejected, ServerFault
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import RemoteFile, RemoteObject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from xnat_sync.core.datatypes import Attribute
     from xnat_sync.core.state import FileSpec, ObjectSpec
@@ -95,6 +95,16 @@ class Store:
         self.objects[ref] = changed
         if ref.level is Level.SESSION:
             self._sessions[ref.project, ref.label] = ref
+
+    def put_together(self, specs: Sequence[ObjectSpec]) -> None:
+        """Create several objects, or none of them if one is refused. Raises like `put`."""
+        before = dict(self.objects), dict(self.resources), dict(self._sessions)
+        try:
+            for spec in specs:
+                self.put(spec, {name: value for name, value in spec.fields.items() if value is not None})
+        except GatewayError:
+            self.objects, self.resources, self._sessions = before
+            raise
 
     def set_fields(self, ref: Ref, fields: Mapping[str, str | None]) -> None:
         """Change some attributes of an object that is there."""
@@ -171,6 +181,14 @@ class Store:
         return f"MEMORY_{_ID_LETTER[level]}{self._count:05}"
 
     # --- files
+
+    def resources_of(self, owner: Ref) -> list[Ref]:
+        """The resources of an object; of a session, those of its scans too."""
+        return [
+            resource
+            for resource in self.resources
+            if resource.parent == owner or (owner.level is Level.SESSION and resource.at(Level.SESSION) == owner)
+        ]
 
     def begin_upload(self, resource: Ref) -> None:
         """Open a resource for one writer, creating it if it is missing.

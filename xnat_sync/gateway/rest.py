@@ -90,6 +90,10 @@ class Memory:
         if ref.level is Level.SESSION:
             self.refs[accession_id] = ref
 
+    def forget(self, ref: Ref) -> None:
+        """Look an object up again: it may have been deleted and made anew since it was listed."""
+        self.accession_ids.pop(ref, None)
+
 
 class RestGateway:
     """A `Gateway` on a transport. One thread's; several may share a `Memory`."""
@@ -161,7 +165,18 @@ class RestGateway:
 
     def own_files(self, owner: Ref) -> tuple[RemoteFile, ...]:
         """See `Reader.own_files`."""
-        return codec.decode_own_files(self._rows(paths.files_path(owner), [("format", "json")], owner), owner)
+        if owner.level is not Level.SESSION:
+            return codec.decode_own_files(self._rows(paths.files_path(owner), [("format", "json")], owner), owner)
+        known = owner in self._memory.accession_ids
+        number = self._accession_id(owner)
+        try:
+            rows = self._rows(paths.sessions_files_path([number]), [("format", "json"), ("all", "true")], owner)
+        except NotFound:
+            if not known:
+                raise
+            self._memory.forget(owner)
+            return self.own_files(owner)
+        return codec.decode_session_files(rows, {number: owner})
 
     def resource_files(self, resource: Ref) -> tuple[RemoteFile, ...]:
         """See `Reader.resource_files`."""
@@ -184,8 +199,7 @@ class RestGateway:
         except NotFound:
             if not known:
                 raise
-            # It may have been deleted and made again since it was listed.
-            del self._memory.accession_ids[holder]
+            self._memory.forget(holder)
             return self.resources(owner)
         return codec.decode_resources(rows, owner)
 
@@ -210,10 +224,14 @@ class RestGateway:
         ref = spec.ref
         _require_label(ref)
         query = [*codec.object_query(spec, fields, exists=exists), *_reason(reason)]
-        reply = self._put_attributes(paths.object_path(ref), query, ref)
-        number = reply.text.strip()
-        if ref.level in (Level.SUBJECT, Level.SESSION) and number and "/" not in number:
-            self._memory.note_id(ref, number)
+        self._note_answer(ref, self._put_attributes(paths.object_path(ref), query, ref))
+
+    def put_session(self, session: ObjectSpec, scans: Sequence[ObjectSpec], *, reason: str) -> None:
+        """See `Gateway.put_session`."""
+        for spec in (session, *scans):
+            _require_label(spec.ref)
+        query = [*codec.session_query(session, scans), *_reason(reason)]
+        self._note_answer(session.ref, self._put_attributes(paths.object_path(session.ref), query, session.ref))
 
     def upload(
         self,
@@ -255,7 +273,7 @@ class RestGateway:
             case _:
                 if self._is_there(ref):
                     self._delete(paths.object_path(ref), [("removeFiles", "true")], ref, reason)
-                self._memory.accession_ids.pop(ref, None)
+                self._memory.forget(ref)
 
     # --- how
 
@@ -297,6 +315,12 @@ class RestGateway:
         holder = ref.parent if ref.level is Level.SCAN else ref
         assert holder
         return self._look_up(holder) is not None
+
+    def _note_answer(self, ref: Ref, reply: Reply) -> None:
+        """Remember the accession ID that a PUT was answered with."""
+        number = reply.text.strip()
+        if ref.level in (Level.SUBJECT, Level.SESSION) and number and "/" not in number:
+            self._memory.note_id(ref, number)
 
     def _put_attributes(self, path: str, query: Query, ref: Ref) -> Reply:
         """Send attributes in the query, or where they are too long for it in a form, whose keys are full paths too."""

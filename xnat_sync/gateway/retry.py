@@ -124,6 +124,10 @@ class Retrying:
         """See `Gateway.put_object`."""
         self._again(lambda: self._gateway.put_object(spec, exists=exists, fields=fields, reason=reason))
 
+    def put_session(self, session: ObjectSpec, scans: Sequence[ObjectSpec], *, reason: str) -> None:
+        """See `Gateway.put_session`."""
+        self._again(lambda: self._gateway.put_session(session, scans, reason=reason))
+
     def upload(
         self,
         resource: Ref,
