@@ -11,7 +11,7 @@ import yaml
 from xnat_sync.core.planner import make_plan
 from xnat_sync.core.policy import Compare, SyncPolicy
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, RemoteFile, RemoteObject, RemoteState
+from xnat_sync.core.state import DesiredState, FileSpec, Found, ObjectSpec, RemoteFile, RemoteObject, RemoteState
 
 if TYPE_CHECKING:
     from xnat_sync.core.changes import Change
@@ -29,6 +29,7 @@ def desired_from(data: dict[str, Any]) -> DesiredState:
             ref=Ref.parse(text),
             xsi_type=entry["type"],
             fields=entry.get("fields", {}),
+            found={name: Found(*held) for name, held in entry.get("found", {}).items()},
             create=entry.get("create", True),
         )
         for text, entry in data.get("objects", {}).items()
@@ -61,7 +62,10 @@ def remote_from(data: dict[str, Any]) -> RemoteState:
 
 
 def text_of(change: Change) -> str:
-    diffs = ", ".join(f"{diff.name}: {diff.before or '-'} -> {diff.after or '-'}" for diff in change.diffs)
+    diffs = ", ".join(
+        f"{diff.name}: {diff.before or '-'} -> {diff.after or '-'}" + (f" ({diff.source})" if diff.source else "")
+        for diff in change.diffs
+    )
     return f"{change.action.value} {change.ref}" + (f" | {diffs}" if diffs else "")
 
 

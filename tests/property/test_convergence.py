@@ -16,7 +16,7 @@ from xnat_sync.core.errors import Unreachable
 from xnat_sync.core.outcome import Report, Status
 from xnat_sync.core.planner import make_plan
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec
+from xnat_sync.core.state import DesiredState, FileSpec, Found, ObjectSpec
 from xnat_sync.engine.execute import Execution
 from xnat_sync.engine.observe import observe
 from xnat_sync.engine.pool import open_pool
@@ -28,6 +28,7 @@ PROJECT = Ref.project_of("P")
 Choices = dict[str, list[str | None]]
 SUBJECT_FIELDS: Choices = {"gender": ["female", "M", "unknown"], "group": ["a", None], "weight": ["70.5", "80", None]}
 SESSION_FIELDS: Choices = {"date": ["2024-03-01", None], "note": ["x & y", "<z>"], "field_strength": ["3.0", "1.5"]}
+FOUND_FIELDS: Choices = {"tr": ["2000", "3000"], "te": ["30"], "frames": ["7", "8"]}
 SCAN_FIELDS: Choices = {"type": ["T1w", "bold"], "tr": ["2000", "2", None], "fields.key": ["value", None]}
 
 
@@ -79,7 +80,16 @@ def studies(draw: st.DrawFn) -> DesiredState:
             objects[session] = spec
             for scan_label in draw(st.sets(st.sampled_from(["1", "2"]))):
                 scan = session.child(Level.SCAN, scan_label)
-                objects[scan] = ObjectSpec(ref=scan, xsi_type="xnat:mrScanData", fields=draw(fields(SCAN_FIELDS)))
+                objects[scan] = ObjectSpec(
+                    ref=scan,
+                    xsi_type="xnat:mrScanData",
+                    fields=draw(fields(SCAN_FIELDS)),
+                    found={
+                        name: Found(value, "the image", draw(st.booleans()))
+                        for name, value in draw(fields(FOUND_FIELDS)).items()
+                        if value
+                    },
+                )
                 files |= draw(file_sets(scan))
     return DesiredState(objects=objects, files=files)
 

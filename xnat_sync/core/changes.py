@@ -51,11 +51,20 @@ _SYMBOLS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldDiff:
-    """One attribute that differs: ``None`` means *not set*."""
+    """One attribute that differs: ``None`` means *not set*.
+
+    ``source`` says where a value comes from that the manifest does not state; it makes no difference.
+    """
 
     name: str
     before: str | None
     after: str | None
+    source: str = field(default="", compare=False)
+
+    def to_data(self) -> dict[str, str | None]:
+        """Plain JSON values."""
+        said = {"name": self.name, "before": self.before, "after": self.after}
+        return {**said, "source": self.source} if self.source else said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +96,7 @@ class Change:
             "level": self.ref.level.noun,
             "reason": self.reason,
             "held": self.held,
-            "diffs": [{"name": diff.name, "before": diff.before, "after": diff.after} for diff in self.diffs],
+            "diffs": [diff.to_data() for diff in self.diffs],
             "object": _object_data(self.wanted) if isinstance(self.wanted, ObjectSpec) else None,
             "file": _file_data(self.wanted) if isinstance(self.wanted, FileSpec) else None,
         }

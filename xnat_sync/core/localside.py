@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+
+    from xnat_sync.core.state import Found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +60,15 @@ class Clue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """What some files show; each breach and each clue with the place of its file in their list."""
+    """What some files show; each breach and each clue with the place of its file in their list.
+
+    ``images`` are so many, and ``found`` the attributes that they agree on, whatever type the scan has.
+    """
 
     breaches: tuple[tuple[int, Breach], ...] = ()
     clues: tuple[tuple[int, Clue], ...] = ()
+    images: int = 0
+    found: Mapping[str, Found] = field(default_factory=dict)
 
 
 class Whole(NamedTuple):

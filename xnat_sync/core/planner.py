@@ -11,7 +11,7 @@ from xnat_sync.core.changes import Action, Change, FieldDiff, Plan
 from xnat_sync.core.datatypes import Attribute, Kind, attribute_of, same_value
 from xnat_sync.core.policy import Compare, SyncPolicy
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, RemoteFile, RemoteObject, RemoteState
+from xnat_sync.core.state import DesiredState, FileSpec, Found, ObjectSpec, RemoteFile, RemoteObject, RemoteState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -64,7 +64,7 @@ def _context(desired: DesiredState, changes: Iterable[Change]) -> tuple[ObjectSp
     changed = {change.ref for change in changes}
     parents = {above for ref in changed for above in ref.ancestors()} - changed
     specs = [desired.objects[ref] for ref in sorted(parents & desired.objects.keys())]
-    return tuple(replace(spec, fields={}, create=False) for spec in specs)
+    return tuple(replace(spec, fields={}, found={}, create=False) for spec in specs)
 
 
 def desired_of(plan: Plan) -> DesiredState:
@@ -168,14 +168,16 @@ class _Index:
 
 def _plan_object(spec: ObjectSpec, remote: RemoteState, index: _Index) -> Change | None:
     held = remote.objects.get(spec.ref)
+    found = spec.found
+    spec = _settled(spec, held)
     conflict = _conflict(spec, held, index)
     if conflict:
         return Change(action=Action.CONFLICT, ref=spec.ref, reason=conflict, wanted=spec)
     if held is None:
         wanted = {name: value for name, value in spec.fields.items() if value is not None}
-        diffs = tuple(FieldDiff(name=name, before=None, after=value) for name, value in sorted(wanted.items()))
+        diffs = _sourced((FieldDiff(name=name, before=None, after=value) for name, value in wanted.items()), found)
         return Change(action=Action.CREATE, ref=spec.ref, reason="not on the server", diffs=diffs, wanted=spec)
-    diffs = compare_object(spec, held)
+    diffs = _sourced(compare_object(spec, held), found)
     if not diffs:
         return None
     if held.project and held.project != spec.ref.project:
@@ -183,6 +185,26 @@ def _plan_object(spec: ObjectSpec, remote: RemoteState, index: _Index) -> Change
         return Change(action=Action.CONFLICT, ref=spec.ref, reason=reason, diffs=diffs, wanted=spec)
     reason = "attributes differ"
     return Change(action=Action.UPDATE, ref=spec.ref, reason=reason, diffs=diffs, wanted=spec, held=held.accession_id)
+
+
+def _settled(spec: ObjectSpec, held: RemoteObject | None) -> ObjectSpec:
+    """A spec in which each found value either counts like a written one, or is gone since the server has its own."""
+    if not spec.found:
+        return spec
+    known = held.fields if held else {}
+    counting = {name: found.value for name, found in spec.found.items() if found.over or not known.get(name)}
+    return replace(spec, fields={**counting, **spec.fields}, found={})
+
+
+def _sourced(diffs: Iterable[FieldDiff], found: Mapping[str, Found]) -> tuple[FieldDiff, ...]:
+    """Differences sorted by name, those of found values with their source."""
+    told = (
+        replace(diff, source=found[diff.name].source)
+        if diff.name in found and found[diff.name].value == diff.after
+        else diff
+        for diff in diffs
+    )
+    return tuple(sorted(told, key=lambda diff: diff.name))
 
 
 def _conflict(spec: ObjectSpec, held: RemoteObject | None, index: _Index) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from xnat_sync.core.errors import Origin
@@ -14,16 +14,36 @@ Fields = Mapping[str, str | None]
 """Attribute name (`datatypes`) to value as text; ``None`` means *must be empty*."""
 
 
+class Found(NamedTuple):
+    """A value that nobody wrote: it comes from an image. ``source`` says in a few words from where.
+
+    It stands only where the server has none, or with ``over`` in place of the server's.
+    """
+
+    value: str
+    source: str
+    over: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectSpec:
-    """One project, subject, session or scan as the manifest wants it. Only the attributes in ``fields`` matter."""
+    """One project, subject, session or scan as the manifest wants it.
+
+    Only the attributes in ``fields`` matter, and those in ``found`` that are not in ``fields``.
+    """
 
     ref: Ref
     xsi_type: str
     fields: Fields = field(default_factory=dict)
+    found: Mapping[str, Found] = field(default_factory=dict)
     create: bool = True
     """Whether it may be made if it is missing: only a project may say no."""
     origin: Origin | None = field(default=None, compare=False)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The attributes that a comparison has to know of the server."""
+        return frozenset(self.fields) | self.found.keys()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,14 +64,14 @@ def _read_objects(project: str, desired: DesiredState, pool: Pool[Reader]) -> di
 
 
 def _declared(specs: Iterable[ObjectSpec], level: Level) -> _Names:
-    return frozenset(name for spec in specs if spec.ref.level is level for name in spec.fields)
+    return frozenset(name for spec in specs if spec.ref.level is level for name in spec.names)
 
 
 def _typed_reads(desired: DesiredState) -> dict[ImageTypes, tuple[_Names, _Names]]:
     """Which pairs of session and scan type have attributes of their own declared, and which."""
     found: dict[ImageTypes, tuple[set[str], set[str]]] = {}
     for ref, spec in desired.objects.items():
-        own = {name for name in spec.fields if _is_own(ref.level, name)}
+        own = {name for name in spec.names if _is_own(ref.level, name)}
         if not own:
             continue
         session = spec if ref.level is Level.SESSION else desired.objects.get(ref.parent) if ref.parent else None

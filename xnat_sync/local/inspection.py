@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xnat_sync.core.localside import Breach, Clue, Inspection, LocalFile
+from xnat_sync.local.attributes import common, image_attributes
 from xnat_sync.local.identity import (
     image_clues,
     is_table,
@@ -17,7 +18,7 @@ from xnat_sync.local.identity import (
 )
 from xnat_sync.local.imaging import Look, look_at
 from xnat_sync.local.sidecar import Document, is_json, read_json
-from xnat_sync.local.sidefiles import SideFile, check_side_files, companion
+from xnat_sync.local.sidefiles import SideFile, Tables, check_side_files, companion, read_tables, split_name, volumes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,13 +31,40 @@ def inspect(files: Sequence[LocalFile]) -> Inspection:
     breaches: list[tuple[int, Breach]] = []
     for index, (look, document) in enumerate(zip(looks, documents, strict=True)):
         breaches += ((index, breach) for breach in (*look.breaches, *document.breaches))
-    sides = [
-        SideFile(index=index, path=file.path, name=file.name, facts=looks[index].facts, value=documents[index].value)
-        for index, file in enumerate(files)
-    ]
-    breaches += check_side_files(sides)
+    sides = [_side(index, file, looks[index], documents[index]) for index, file in enumerate(files)]
+    tables, unreadable = read_tables(sides)
+    breaches += unreadable
+    breaches += check_side_files(sides, tables)
     clues = [(side.index, clue) for side in sides for clue in _clues(side, looks[side.index], sides)]
-    return Inspection(breaches=tuple(breaches), clues=tuple(dict.fromkeys(clues)))
+    attributes = [
+        image_attributes(side.facts, _value(companion(side, ".json", sides)), _b_values(side, sides, tables))
+        for side in sides
+        if side.facts
+    ]
+    return Inspection(
+        breaches=tuple(breaches),
+        clues=tuple(dict.fromkeys(clues)),
+        images=len(attributes),
+        found=common(attributes),
+    )
+
+
+def _side(index: int, file: LocalFile, look: Look, document: Document) -> SideFile:
+    stem, kind = split_name(file.name)
+    return SideFile(
+        index=index, path=file.path, name=file.name, stem=stem, kind=kind, facts=look.facts, value=document.value
+    )
+
+
+def _value(sidecar: SideFile | None) -> Any:
+    return sidecar.value if sidecar else None
+
+
+def _b_values(image: SideFile, sides: Sequence[SideFile], tables: Tables) -> Sequence[float]:
+    """The b-values of an image, none where their table does not fit it."""
+    file = companion(image, ".bval", sides)
+    values = tables[file.index][0] if file and file.index in tables else []
+    return values if image.facts and len(values) == volumes(image.facts) else []
 
 
 def _clues(side: SideFile, look: Look, sides: Sequence[SideFile]) -> Iterator[Clue]:
@@ -47,7 +75,5 @@ def _clues(side: SideFile, look: Look, sides: Sequence[SideFile]) -> Iterator[Cl
         yield from table_clues(read_lines(side.path))
     elif is_text(side.name):
         yield from text_clues(read_lines(side.path))
-    if side.facts:
-        sidecar = companion(side, ".json", sides)
-        if may_show_a_face(side.name, side.facts, sidecar.value if sidecar else None):
-            yield Clue(rule="XS541", what="")
+    if side.facts and may_show_a_face(side.name, side.facts, _value(companion(side, ".json", sides))):
+        yield Clue(rule="XS541", what="")

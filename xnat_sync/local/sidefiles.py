@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from xnat_sync.core.localside import Breach
 from xnat_sync.local.sidecar import read_text
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from xnat_sync.local.header import ImageFacts
 
+Tables: TypeAlias = "dict[int, list[list[float]]]"
+"""The rows of gradient tables by the place of their file in the list of all."""
+
 _MOST_TABLE = 1 << 22
 _SUFFIXES = (".nii.gz", ".nii", ".hdr", ".img", ".json", ".bvals", ".bvecs", ".bval", ".bvec")
 _KINDS = {".bvals": ".bval", ".bvecs": ".bvec"}
@@ -22,11 +25,16 @@ _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SideFile:
-    """One file of a scan: its place in the list of all, its name in the resource, and what is known of it."""
+    """One file of a scan: its place in the list of all, its name in the resource, and what is known of it.
+
+    ``stem`` and ``kind`` are those of `split_name`.
+    """
 
     index: int
     path: str
     name: str
+    stem: str
+    kind: str
     facts: ImageFacts | None = None
     value: Any = None
 
@@ -40,31 +48,38 @@ def split_name(name: str) -> tuple[str, str]:
     """A file's name without folders as stem and kind: ``sub-01_dwi`` and ``.bval``; no kind for any other file."""
     base = name.rpartition("/")[2]
     lower = base.lower()
-    suffix = next((suffix for suffix in _SUFFIXES if lower.endswith(suffix)), "")
+    if not lower.endswith(_SUFFIXES):
+        return base, ""
+    suffix = next(suffix for suffix in _SUFFIXES if lower.endswith(suffix))
     return base[: len(base) - len(suffix)], _KINDS.get(suffix, suffix)
 
 
 def companion(image: SideFile, kind: str, files: Sequence[SideFile]) -> SideFile | None:
     """The file of a kind that belongs to an image: that of its stem, or the only one beside the only image."""
-    stem = split_name(image.name)[0]
-    named = [file for file in files if split_name(file.name) == (stem, kind)]
-    if named:
+    of_kind = [file for file in files if file.kind == kind]
+    named = [file for file in of_kind if file.stem == image.stem]
+    if named or not of_kind:
         return named[0] if len(named) == 1 else None
-    of_kind = [file for file in files if split_name(file.name)[1] == kind]
     images = [file for file in files if file.facts]
     return of_kind[0] if len(of_kind) == len(images) == 1 else None
 
 
-def check_side_files(files: Sequence[SideFile]) -> Iterator[tuple[int, Breach]]:
-    """What does not fit among the files of one scan, each with the place of the file that is to blame."""
-    tables: dict[int, list[list[float]]] = {}
+def read_tables(files: Sequence[SideFile]) -> tuple[Tables, list[tuple[int, Breach]]]:
+    """The gradient tables among the files of one scan, and which of them cannot be read."""
+    tables: Tables = {}
+    breaches: list[tuple[int, Breach]] = []
     for file in files:
-        if split_name(file.name)[1] in (".bval", ".bvec"):
+        if file.kind in (".bval", ".bvec"):
             found = _read_table(file)
             if isinstance(found, Breach):
-                yield file.index, found
+                breaches.append((file.index, found))
             else:
                 tables[file.index] = found
+    return tables, breaches
+
+
+def check_side_files(files: Sequence[SideFile], tables: Tables) -> Iterator[tuple[int, Breach]]:
+    """What does not fit among the files of one scan, each with the place of the file that is to blame."""
     for image in files:
         if image.facts:
             yield from _check_gradients(image, image.facts, files, tables)
@@ -96,7 +111,7 @@ def _read_table(file: SideFile) -> list[list[float]] | Breach:
         return Breach(rule="XS321", summary=f"{file.shown} has something in it that is no number")
     if not rows:
         return Breach(rule="XS321", summary=f"{file.shown} is empty")
-    if split_name(file.name)[1] == ".bval":
+    if file.kind == ".bval":
         return [[value for row in rows for value in row]]
     widths = {len(row) for row in rows}
     if len(widths) > 1:
@@ -108,7 +123,7 @@ def _read_table(file: SideFile) -> list[list[float]] | Breach:
 
 
 def _check_gradients(
-    image: SideFile, facts: ImageFacts, files: Sequence[SideFile], tables: dict[int, list[list[float]]]
+    image: SideFile, facts: ImageFacts, files: Sequence[SideFile], tables: Tables
 ) -> Iterator[tuple[int, Breach]]:
     count = volumes(facts)
     for kind, noun in ((".bval", "b-values"), (".bvec", "directions")):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from xnat_sync.manifest.problems import Problems
 
 STRUCTURE = frozenset(
-    ("id", "create", "xsi_type", "fields", "resources", "sessions", "scans", "files", "defaults", "state")
+    ("id", "create", "xsi_type", "fields", "resources", "sessions", "scans", "files", "defaults", "state", "from_image")
 )
 """The keys of an object's body that are not attributes."""
 

@@ -104,6 +104,9 @@ class _Builder:
         xsi_type = self._xsi_type(ref, body, node, usual)
         self._want(ref, xsi_type, body, node)
         self._resources.read(ref, body, written, scope)
+        wish = body.entries().get("from_image")
+        if wish is not None and wish.text:
+            self._study.from_image[ref] = str(wish.text)
         self._study.done(ref)
 
     def _gone(self, ref: Ref, node: Node) -> bool:

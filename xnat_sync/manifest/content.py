@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from xnat_sync.core.datatypes import attributes_of, value_error
 from xnat_sync.core.errors import LocalFileError
 from xnat_sync.core.localside import Breach, Clue, LocalFile, Whole
+from xnat_sync.core.refs import Level
 from xnat_sync.manifest.document import shown
 from xnat_sync.manifest.gate import Gate
 
 if TYPE_CHECKING:
-    from xnat_sync.core.localside import LocalSide
+    from xnat_sync.core.localside import Inspection, LocalSide
     from xnat_sync.core.refs import Ref
     from xnat_sync.core.state import FileSpec
     from xnat_sync.manifest.ignores import Ignores
@@ -24,7 +26,7 @@ def check_content(study: Study, local: LocalSide, ignores: Ignores, *, check_md5
     A file that was read whole keeps its digest. What may say who somebody is, here or in the manifest, is told too.
     """
     gate = Gate(study.problems, ignores)
-    for specs in _by_owner(study).values():
+    for owner, specs in _by_owner(study).items():
         found = local.inspect([LocalFile(path=spec.path, name=spec.ref.label) for spec in specs])
         for index, breach in found.breaches:
             if not ignores.covers(breach.rule, specs[index].path):
@@ -34,6 +36,7 @@ def check_content(study: Study, local: LocalSide, ignores: Ignores, *, check_md5
             clues[index].append(clue)
         for index, spec in enumerate(specs):
             gate.take_file(spec, clues[index])
+        _describe(study, owner, found)
     for described in study.objects.values():
         gate.take_object(described)
     gate.tell()
@@ -41,6 +44,25 @@ def check_content(study: Study, local: LocalSide, ignores: Ignores, *, check_md5
         stated = spec.md5 is not None and check_md5
         if deep or stated:
             study.files[ref] = _read(study, local, spec, deep=deep, stated=stated)
+
+
+def _describe(study: Study, scan: Ref, inspection: Inspection) -> None:
+    """Give a scan what its image says and the manifest does not, as far as its type has it and XNAT takes it.
+
+    By itself that happens to a scan with one image; ``from_image`` wants it of several too, not at all, or instead of
+    what the server has.
+    """
+    wish = study.from_image.get(scan, "true" if inspection.images == 1 else "false")
+    spec = study.objects.get(scan)
+    if scan.level is not Level.SCAN or wish == "false" or spec is None or not inspection.found:
+        return
+    known = attributes_of(Level.SCAN, spec.xsi_type)
+    found = {
+        name: value._replace(over=True) if wish == "overwrite" else value
+        for name, value in inspection.found.items()
+        if name in known and name not in spec.fields and value_error(known[name], value.value) is None
+    }
+    study.objects[scan] = replace(spec, found=found)
 
 
 def _by_owner(study: Study) -> dict[Ref, list[FileSpec]]:

@@ -29,6 +29,8 @@ class Study:
         self.objects: dict[Ref, ObjectSpec] = {}
         self.files: dict[Ref, FileSpec] = {}
         self.absent: dict[Ref, Origin | None] = {}
+        self.from_image: dict[Ref, str] = {}
+        """What the manifest says of scans about taking attributes from their images, where it says something."""
         # Nodes, not origins: few of them are ever told.
         self._places: dict[Ref, dict[str, Node]] = {}
         self._claims: dict[Ref, Node] = {}

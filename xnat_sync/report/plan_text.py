@@ -32,7 +32,14 @@ def plan_text(plan: Plan, *, detail: bool = False) -> str:
     lines: list[str] = []
     if not plan.is_empty:
         lines += [_legend(plan), "", plan.project]
-        sections = (_new_objects(plan), _updates(plan), _files(plan), _conflicts(plan), _deletes(plan))
+        sections = (
+            _new_objects(plan),
+            _from_images(plan, detail=detail),
+            _updates(plan),
+            _files(plan),
+            _conflicts(plan),
+            _deletes(plan),
+        )
         for section in sections:
             lines += _cut(list(section), limit)
     lines += _standing(plan)
@@ -64,6 +71,20 @@ def _new_objects(plan: Plan) -> Iterator[list[str]]:
         tail = f"  with {content}" if content else ""
         weight = f"  {size(sizes[top])}" if sizes[top] else ""
         yield [f"  + {top.level.noun} {visible(top.short)}{tail}{weight}"]
+
+
+def _from_images(plan: Plan, *, detail: bool) -> Iterator[list[str]]:
+    """What new objects take from their images, with its source; in short only how many do."""
+    told = [(change, [diff for diff in change.diffs if diff.source]) for change in plan.of(Action.CREATE)]
+    told = [(change, diffs) for change, diffs in told if diffs]
+    if told and not detail:
+        yield [f"    {count(len(told), 'scan')} with attributes from the image (--detail shows them)"]
+    elif detail:
+        for change, diffs in told:
+            yield [
+                f"    {change.ref.level.noun} {visible(change.ref.short)}",
+                *(f"      {_diff(diff)}" for diff in diffs),
+            ]
 
 
 def _top(ref: Ref, created: set[Ref]) -> Ref:
@@ -113,7 +134,8 @@ def _deletes(plan: Plan) -> Iterator[list[str]]:
 
 def _diff(diff: FieldDiff) -> str:
     before, after = (visible(value) if value is not None else "(not set)" for value in (diff.before, diff.after))
-    return f"{diff.name}: {before} → {after}"
+    source = f"  from {visible(diff.source)}" if diff.source else ""
+    return f"{diff.name}: {before} → {after}{source}"
 
 
 def _cut(entries: list[list[str]], limit: int) -> Iterator[str]:
