@@ -18,10 +18,19 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.changes import Action, Plan
-from xnat_sync.core.errors import ManifestError, PlanConflict, Problem, Rejected, Severity, StalePlan, UnsafePlan
+from xnat_sync.core.errors import (
+    ManifestError,
+    PlanConflict,
+    Problem,
+    Rejected,
+    Severity,
+    StalePlan,
+    UnsafePlan,
+    UsageError,
+)
 from xnat_sync.core.events import Listener
 from xnat_sync.core.localside import Breach, Whole
-from xnat_sync.core.planner import compare_file, desired_of, files_to_hash, make_plan, moved, select
+from xnat_sync.core.planner import compare_file, desired_of, files_to_hash, idle_patterns, make_plan, moved, select
 from xnat_sync.core.policy import SyncPolicy
 from xnat_sync.core.rules import RULES
 from xnat_sync.core.state import DesiredState, FileSpec, RemoteState
@@ -81,12 +90,21 @@ def plan(
     Raises:
         GatewayError: the server could not be read completely.
         LocalFileError: a file that has to be hashed is gone or changes meanwhile.
+        UsageError: a pattern of ``policy.only`` names nothing of the study.
 
     """
     policy, options = policy or SyncPolicy(), options or Options()
-    remote = _observe(loaded.project, select(loaded.desired, policy.only), connect, options)
-    desired = with_digests(loaded.desired, files_to_hash(loaded.desired, remote, policy), options)
+    selected = _selected(loaded.desired, policy)
+    remote = _observe(loaded.project, selected, connect, options)
+    desired = with_digests(selected, files_to_hash(selected, remote, policy), options)
     return make_plan(loaded.project, desired, remote, policy)
+
+
+def _selected(desired: DesiredState, policy: SyncPolicy) -> DesiredState:
+    idle = idle_patterns(desired, policy.only)
+    if idle:
+        raise UsageError(f"only {idle[0]!r}: nothing in the manifest has that name (SUBJECT[/SESSION[/SCAN…]])")
+    return select(desired, policy.only)
 
 
 def with_digests(desired: DesiredState, specs: Iterable[FileSpec], options: Options) -> DesiredState:
@@ -213,7 +231,7 @@ def verify(
     Read-only. Raises like `plan`.
     """
     policy, options = policy or SyncPolicy(), options or Options()
-    desired = select(loaded.desired, policy.only)
+    desired = _selected(loaded.desired, policy)
     remote = _observe(loaded.project, desired, connect, options)
     needed = desired.files.values() if download else files_to_hash(desired, remote, policy)
     files = with_digests(desired, needed, options).files

@@ -107,8 +107,7 @@ def select(desired: DesiredState, patterns: Iterable[str]) -> DesiredState:
         return desired
 
     def named(ref: Ref) -> bool:
-        shorts = [above.short for above in (ref, *ref.ancestors()) if above.level is not Level.PROJECT]
-        return any(fnmatch.fnmatchcase(short, pattern) for short in shorts for pattern in patterns)
+        return any(_is_named(ref, pattern) for pattern in patterns)
 
     files = {ref: spec for ref, spec in desired.files.items() if named(ref)}
     absent = {ref: origin for ref, origin in desired.absent.items() if named(ref)}
@@ -119,6 +118,17 @@ def select(desired: DesiredState, patterns: Iterable[str]) -> DesiredState:
         files=files,
         absent=absent,
     )
+
+
+def idle_patterns(desired: DesiredState, patterns: Iterable[str]) -> tuple[str, ...]:
+    """The patterns that name nothing: a slip of the pen must not look like a study that is in step."""
+    refs = (*desired.objects, *desired.files, *desired.absent)
+    return tuple(pattern for pattern in patterns if not any(_is_named(ref, pattern) for ref in refs))
+
+
+def _is_named(ref: Ref, pattern: str) -> bool:
+    shorts = (above.short for above in (ref, *ref.ancestors()) if above.level is not Level.PROJECT)
+    return any(fnmatch.fnmatchcase(short, pattern.strip("/")) for short in shorts)
 
 
 def compare_object(spec: ObjectSpec, held: RemoteObject) -> tuple[FieldDiff, ...]:
@@ -243,21 +253,41 @@ def _proven(held: RemoteFile | None, policy: SyncPolicy) -> bool:
 
 def _plan_absent(absent: Iterable[Ref], remote: RemoteState) -> Iterator[Change]:
     filled = {above for ref in remote.files for above in ref.ancestors() if above.level is Level.RESOURCE}
+    along = _along(absent, remote)
     for ref in absent:
         held = remote.objects.get(ref)
         file = remote.files.get(ref)
         if held or file or ref in filled or ref in remote.resources:
             state = held.accession_id if held else f"{file.size} {file.md5 or '-'}" if file else ""
-            yield Change(action=Action.DELETE, ref=ref, reason="the manifest says state: absent", held=state)
+            # Who allows a delete has to see how much it takes, and a stored one is stale when that grows.
+            reason = "the manifest says state: absent" + (f"; takes {along[ref]} along" if along[ref] else "")
+            yield Change(action=Action.DELETE, ref=ref, reason=reason, held=state)
+
+
+def _along(absent: Iterable[Ref], remote: RemoteState) -> Mapping[Ref, str]:
+    """What a delete of each of some refs takes along, in words; empty for nothing."""
+    counts: dict[Ref, Counter[Level]] = {ref: Counter() for ref in absent}
+    for ref in (*remote.objects, *remote.files) if counts else ():
+        for above in ref.ancestors():
+            if above in counts:
+                counts[above][ref.level] += 1
+    return {
+        ref: ", ".join(f"{number:,} {level.noun}{'s' * (number != 1)}" for level, number in sorted(found.items()))
+        for ref, found in counts.items()
+    }
+
+
+def _is_below(ref: Ref, others: Mapping[Ref, object]) -> bool:
+    return any(above in others for above in ref.ancestors())
 
 
 def _foreign(desired: DesiredState, remote: RemoteState) -> dict[Level, int]:
-    """How much the server holds that the manifest does not speak of."""
-    known = desired.objects.keys() | desired.files.keys()
-    spoken = known | desired.absent.keys()
-    found = Counter(ref.level for ref in remote.objects if ref not in spoken)
-    found.update(
-        Level.FILE for ref in remote.files if ref not in spoken and desired.absent.keys().isdisjoint(ref.ancestors())
+    """How much the server holds that the manifest does not speak of, neither by name nor by what it deletes."""
+    spoken = desired.objects.keys() | desired.files.keys() | desired.absent.keys()
+    found = Counter(
+        ref.level
+        for ref in (*remote.objects, *remote.files)
+        if ref not in spoken and not (desired.absent and _is_below(ref, desired.absent))
     )
     found.pop(Level.PROJECT, None)
     return dict(sorted(found.items()))

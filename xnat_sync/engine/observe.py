@@ -106,9 +106,14 @@ def _merge(found: Iterable[RemoteObject]) -> dict[Ref, RemoteObject]:
 
 
 def _file_owners(desired: DesiredState, objects: Mapping[Ref, RemoteObject]) -> tuple[list[RemoteObject], list[Ref]]:
-    """The sessions, and the subjects and project, whose files matter and which exist."""
+    """The sessions, and the subjects and project, whose files matter and which exist.
+
+    Those of what is to be deleted matter too: the plan says how much goes with it.
+    """
     touched = (ref for ref in (*desired.files, *desired.absent) if ref.at(Level.RESOURCE))
     owners = {resource.parent for ref in touched if (resource := ref.at(Level.RESOURCE))}
+    if desired.absent:
+        owners |= {ref for ref in objects if any(above in desired.absent for above in (ref, *ref.ancestors()))}
     sessions = {session for owner in owners if owner and (session := owner.at(Level.SESSION))}
     others = {owner for owner in owners if owner and not owner.at(Level.SESSION)}
     return [objects[ref] for ref in sorted(sessions & objects.keys())], sorted(others & objects.keys())
