@@ -256,6 +256,24 @@ def test_a_find_can_be_ignored_with_a_reason(validate: Validate) -> None:
         assert "XS035" in [problem["rule"] for problem in problems]
 
 
+def test_copies_without_gzip_names(validate: Validate, tmp_path: Path) -> None:
+    files = {
+        "a.nii.gz": wrapped(name=f"QUIXOTE_ALONSO_{BIRTH}.nii"),
+        "b.nii.gz": wrapped(comment=NAME),
+        "c.nii.gz": wrapped(),
+    }
+    status, _ = validate(files)
+    assert status == 3
+    console = Console(out=io.StringIO(), err=io.StringIO(), stdin=io.StringIO(), environ={})
+    assert run(["validate", "--fix-gzip-names", "clean", "study.yaml"], console) == 3
+    assert isinstance(console.err, io.StringIO)
+    assert "2 files copied below clean" in console.err.getvalue()
+    assert sorted(path.name for path in (tmp_path / "clean" / "scan").iterdir()) == ["a.nii.gz", "b.nii.gz"]
+    for name in ("a.nii.gz", "b.nii.gz"):
+        (tmp_path / "clean" / "scan" / name).replace(tmp_path / "data" / "scan" / name)
+    assert run(["validate", "study.yaml"], console) == 0
+
+
 def test_faces(validate: Validate) -> None:
     head = nifti((120, 120, 90))
     assert [problem["rule"] for problem in validate({"sub-1_T1w.nii": bytes(head)})[1]] == ["XS541"]

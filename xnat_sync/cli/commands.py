@@ -11,7 +11,7 @@ from xnat_sync.cli import options
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.output import write_problems
 from xnat_sync.local.disk import Disk
-from xnat_sync.manifest.load import load_study
+from xnat_sync.manifest.load import Loaded, load_study
 
 if TYPE_CHECKING:
     from xnat_sync.cli.console import Console
@@ -39,13 +39,26 @@ def dispatch(command: Command, invocation: options.Invocation, console: Console)
 
 def _validate(command: options.Validate, invocation: options.Invocation, console: Console) -> int:
     """Say every problem of the manifests and their files."""
-    loaded = load_study(command.manifests, environ=console.environ, local=Disk(), deep=command.deep)
+    loaded = _load(command, console)
     write_problems(loaded.problems, invocation, console)
     if invocation.format == "text":
         from xnat_sync.report.problems import study_text
 
         console.out.write(study_text(loaded.desired))
     return Exit.DONE
+
+
+def _load(command: options.Validate, console: Console) -> Loaded:
+    """Load the study; write clean copies of its files on the way if asked, be it valid or not."""
+    if command.fix_gzip_names is None:
+        return load_study(command.manifests, environ=console.environ, local=Disk(), deep=command.deep)
+    from xnat_sync.cli.gzipcopies import RememberingDisk, write_copies
+
+    disk = RememberingDisk()
+    try:
+        return load_study(command.manifests, environ=console.environ, local=disk, deep=command.deep)
+    finally:
+        write_copies(disk, command.fix_gzip_names, console)
 
 
 def _schema(command: options.Schema, console: Console) -> int:

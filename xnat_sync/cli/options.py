@@ -36,6 +36,7 @@ class Validate:
 
     manifests: tuple[Path, ...]
     deep: bool
+    fix_gzip_names: Path | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +155,12 @@ def build_parser() -> argparse.ArgumentParser:
         "validate", parents=[shared, manifests], help="check manifest and files; needs no server"
     )
     validate.add_argument("--deep", action="store_true", help="read every file to its end: gzip checksums, lost ends")
+    validate.add_argument(
+        "--fix-gzip-names",
+        type=Path,
+        metavar="DIR",
+        help="copy what has names or times in its gzip header to DIR without them",
+    )
     _add_plan(commands.add_parser("plan", parents=[shared, manifests, server], help="show what apply would do"))
     _add_apply(
         commands.add_parser("apply", parents=[shared, server], help="make the server say what the manifest says")
@@ -263,7 +270,9 @@ def _serve(found: argparse.Namespace) -> Serve:
 
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], Command]] = {
-    "validate": lambda found: Validate(manifests=_manifests(found), deep=found.deep),
+    "validate": lambda found: Validate(
+        manifests=_manifests(found), deep=found.deep, fix_gzip_names=found.fix_gzip_names
+    ),
     "plan": lambda found: MakePlan(
         manifests=_manifests(found),
         connection=_connection(found),
