@@ -15,17 +15,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.changes import Action, Plan
+from xnat_sync.core.changes import Plan
 from xnat_sync.core.errors import (
     ManifestError,
-    PlanConflict,
     Problem,
     Rejected,
     Severity,
     StalePlan,
-    UnsafePlan,
     UsageError,
 )
 from xnat_sync.core.events import Listener
@@ -37,10 +36,12 @@ from xnat_sync.core.state import DesiredState, FileSpec, RemoteState
 from xnat_sync.core.verification import Fault, Finding, Verification
 from xnat_sync.engine.execute import Execution
 from xnat_sync.engine.observe import observe
-from xnat_sync.engine.pool import each, open_pool
+from xnat_sync.engine.pool import open_pool, stream
 from xnat_sync.engine.stop import Stop
 from xnat_sync.gateway.readonly import ReadOnly
+from xnat_sync.guards.safety import MOST_DELETES, check_safe, with_lacks
 from xnat_sync.local.digest import md5_of
+from xnat_sync.local.hash_cache import DigestCache, NoCache, stamped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -60,14 +61,19 @@ DEFAULT_JOBS = 4
 class Options:
     """How to run: ``jobs`` at a time, told to a listener, until ``stop`` says otherwise.
 
-    ``reason`` goes into XNAT's history with every write; without ``allow_delete`` a plan that deletes is refused.
+    ``reason`` goes into XNAT's history with every write; without ``allow_delete`` a plan that deletes is refused, and
+    with it one that deletes more than ``max_delete`` things.
+    Digests go into ``cache``, and come out of it unless ``rehash`` asks to read every file anew.
     """
 
     jobs: int = DEFAULT_JOBS
     reason: str = "xnat-sync"
     allow_delete: bool = False
+    max_delete: int = MOST_DELETES
     listener: Listener = field(default_factory=Listener)
     stop: Stop = field(default_factory=Stop)
+    cache: DigestCache = field(default_factory=NoCache)
+    rehash: bool = False
 
 
 def validate(paths: Sequence[Path], *, environ: Mapping[str, str] | None = None, deep: bool = False) -> Loaded:
@@ -97,7 +103,7 @@ def plan(
     selected = _selected(loaded.desired, policy)
     remote = _observe(loaded.project, selected, connect, options)
     desired = with_digests(selected, files_to_hash(selected, remote, policy), options)
-    return make_plan(loaded.project, desired, remote, policy)
+    return with_lacks(make_plan(loaded.project, desired, remote, policy), lambda: ReadOnly(connect()))
 
 
 def _selected(desired: DesiredState, policy: SyncPolicy) -> DesiredState:
@@ -112,9 +118,16 @@ def with_digests(desired: DesiredState, specs: Iterable[FileSpec], options: Opti
     wanted = [spec for spec in specs if spec.md5 is None]
     if not wanted:
         return desired
-    options.listener.reading(f"hashing {len(wanted)} local files")
-    hashed = each(lambda spec: replace(spec, md5=md5_of(spec.path)), wanted, options.jobs)
-    return replace(desired, files={**desired.files, **{spec.ref: spec for spec in hashed}})
+    cache = options.cache
+    known = {} if options.rehash else {spec.path: md5 for spec in wanted if (md5 := cache.get(spec.path))}
+    unread = list(dict.fromkeys(spec.path for spec in wanted if spec.path not in known))
+    if unread:
+        options.listener.reading(f"hashing {len(unread)} local files")
+    for path, (md5, stamp) in zip(unread, stream(partial(stamped, md5_of), unread, options.jobs), strict=True):
+        cache.put(path, stamp, md5)
+        known[path] = md5
+    hashed = {spec.ref: replace(spec, md5=known[spec.path]) for spec in wanted}
+    return replace(desired, files={**desired.files, **hashed})
 
 
 def pin(difference: Plan, options: Options | None = None) -> Plan:
@@ -131,8 +144,13 @@ def pin(difference: Plan, options: Options | None = None) -> Plan:
     sent = [change.wanted for change in difference.changes if isinstance(change.wanted, FileSpec)]
     if not sent:
         return difference
+    paths = [spec.path for spec in sent]
     options.listener.reading(f"reading {len(sent)} local files whole")
-    read = each(lambda spec: read_whole(spec.path), sent, options.jobs)
+    read: list[Whole] = []
+    for path, (whole, stamp) in zip(paths, stream(partial(stamped, read_whole), paths, options.jobs), strict=True):
+        # The cache is not asked: what is going to be sent is read to its end, whatever is known of it.
+        options.cache.put(path, stamp, whole.md5)
+        read.append(whole)
     problems = [problem for spec, whole in zip(sent, read, strict=True) for problem in _flaws(spec, whole)]
     if problems:
         raise ManifestError(problems)
@@ -165,23 +183,6 @@ def _problem(spec: FileSpec, breach: Breach) -> Problem:
     )
 
 
-def check_safe(difference: Plan, *, allow_delete: bool) -> None:
-    """Refuse a plan that must not be carried out.
-
-    Raises:
-        PlanConflict: the manifest and the server contradict each other.
-        UnsafePlan: the plan deletes and nobody allowed it.
-
-    """
-    conflicts = difference.of(Action.CONFLICT)
-    if conflicts:
-        raise PlanConflict(
-            "the manifest and the server contradict each other", refs=[change.ref for change in conflicts]
-        )
-    deletes = difference.of(Action.DELETE)
-    if deletes and not allow_delete:
-        raise UnsafePlan("the plan deletes; say --allow-delete", refs=[change.ref for change in deletes])
-
 
 def check_fresh(difference: Plan, connect: GatewayFactory, options: Options | None = None) -> None:
     """Refuse a stored plan if the server has moved since, for any object or file that the plan touches.
@@ -200,12 +201,12 @@ def apply(difference: Plan, connect: GatewayFactory, options: Options | None = N
     """Carry a plan out, after every file that it sends was read whole. What fails is in the report.
 
     Raises:
-        PlanConflict, UnsafePlan: as `check_safe`.
+        PlanConflict, UnsafePlan, MissingRight: as `check_safe`.
         ManifestError, LocalFileError: as `pin`; nothing was sent.
 
     """
     options = options or Options()
-    check_safe(difference, allow_delete=options.allow_delete)
+    check_safe(difference, allow_delete=options.allow_delete, max_delete=options.max_delete)
     difference = pin(difference, options)
     with open_pool(connect, options.jobs) as pool:
         return Execution(
@@ -311,4 +312,5 @@ __all__ = [
     "validate",
     "verify",
     "with_digests",
+    "with_lacks",
 ]

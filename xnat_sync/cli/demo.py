@@ -126,6 +126,9 @@ def _commands(manifest: Path, url: str, console: Console, run: Run) -> int:
         "XNAT_SYNC_SERVER": url,
         "XNAT_SYNC_USER": ADMIN,
         "XNAT_SYNC_PASSWORD": ADMIN,
+        # A cache would say more or less of its files by how fast the machine is.
+        "XDG_CACHE_HOME": "",
+        "HOME": "",
     }
     inside = replace(console, environ=environ)
     steps = (["validate"], ["plan"], ["apply", "--yes"], ["verify"], ["plan"])

@@ -28,6 +28,8 @@ class Connection:
     jobs: int
     compare: Compare
     only: tuple[str, ...]
+    cache: bool
+    rehash: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ class Apply:
     connection: Connection
     yes: bool
     allow_delete: bool
+    max_delete: int
     reason: str | None
     detail: bool
 
@@ -165,7 +168,9 @@ def build_parser() -> argparse.ArgumentParser:
     _add_apply(
         commands.add_parser("apply", parents=[shared, server], help="make the server say what the manifest says")
     )
-    verify = commands.add_parser("verify", parents=[shared, manifests, server], help="is every byte there?")
+    # Who verifies wants proof: a disk that rots changes bytes and no times.
+    proving = _server_parser(rehash=True)
+    verify = commands.add_parser("verify", parents=[shared, manifests, proving], help="is every byte there?")
     verify.add_argument("--download", action="store_true", help="read every file back instead of trusting digests")
     schema = commands.add_parser("schema", parents=[shared], help="print a JSON Schema")
     schema.add_argument("schema", nargs="?", choices=SCHEMAS, default="manifest")
@@ -176,7 +181,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _server_parser() -> _Parser:
+def _server_parser(*, rehash: bool = False) -> _Parser:
     server = _Parser(add_help=False)
     group = server.add_argument_group("server")
     group.add_argument("--server", metavar="URL", help="address of the XNAT, or embedded:DIR")
@@ -187,6 +192,14 @@ def _server_parser() -> _Parser:
         choices=[choice.value for choice in Compare],
         default=Compare.DIGEST.value,
         help="what makes two files the same (default digest)",
+    )
+    group.add_argument("--no-cache", action="store_true", help="keep no digests of local files between runs")
+    group.add_argument(
+        "--rehash",
+        action=argparse.BooleanOptionalAction,
+        default=rehash,
+        help="read every file instead of trusting digests of unchanged ones"
+        f" (default {'--rehash' if rehash else '--no-rehash'})",
     )
     group.add_argument("--only", action="append", default=[], metavar="PATTERN", help="only SUBJECT[/SESSION[/SCAN…]]")
     return server
@@ -204,6 +217,9 @@ def _add_apply(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument("--allow-delete", action="store_true", help="carry out deletes too")
+    parser.add_argument(
+        "--max-delete", type=_count, default=10, metavar="N", help="refuse a plan with more deletes (default 10)"
+    )
     parser.add_argument("--reason", help="what XNAT's history shall say (default: the manifest's git commit)")
     parser.add_argument("--detail", action="store_true", help="show every change")
 
@@ -225,6 +241,13 @@ def _positive(text: str) -> int:
     return value
 
 
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise ValueError
+    return value
+
+
 def _connection(found: argparse.Namespace) -> Connection:
     return Connection(
         server=found.server,
@@ -232,6 +255,8 @@ def _connection(found: argparse.Namespace) -> Connection:
         jobs=found.jobs,
         compare=Compare(found.compare),
         only=tuple(found.only),
+        cache=not found.no_cache,
+        rehash=found.rehash,
     )
 
 
@@ -252,6 +277,7 @@ def _apply(found: argparse.Namespace) -> Apply:
         connection=_connection(found),
         yes=found.yes,
         allow_delete=found.allow_delete,
+        max_delete=found.max_delete,
         reason=found.reason,
         detail=found.detail,
     )

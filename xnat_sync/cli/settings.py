@@ -6,6 +6,7 @@ import getpass
 import importlib
 import importlib.util
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -53,6 +54,15 @@ def server_of(connection: Connection, environ: Mapping[str, str], manifest: str 
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise UsageError(f"the server's address must begin with https:// or http://, not {parts.scheme or server!r}")
     return server.rstrip("/")
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path | None:
+    """The folder for what may be lost, as the XDG base directory specification has it; ``None`` without a home."""
+    cache = environ.get("XDG_CACHE_HOME", "")
+    if not cache.startswith("/"):
+        home = environ.get("HOME")
+        cache = f"{home}/.cache" if home else ""
+    return Path(cache) / "xnat-sync" if cache else None
 
 
 def login_of(

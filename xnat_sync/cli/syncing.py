@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
@@ -12,8 +13,10 @@ from xnat_sync.cli.exits import Exit, exit_of_report
 from xnat_sync.cli.interrupt import interruptible
 from xnat_sync.cli.output import write_result
 from xnat_sync.cli.planfile import read_plan, write_plan
+from xnat_sync.cli.settings import cache_folder
 from xnat_sync.core.errors import Severity, Unconfirmed, UsageError
 from xnat_sync.core.policy import SyncPolicy
+from xnat_sync.local.hash_cache import open_cache
 from xnat_sync.local.provenance import git_reason
 from xnat_sync.report.plan_text import plan_text, server_text
 from xnat_sync.report.problems import problems_text
@@ -33,21 +36,25 @@ def dispatch_syncing(
     command: options.MakePlan | options.Apply | options.Verify, invocation: options.Invocation, console: Console
 ) -> int:
     """Run a command that talks to a server."""
-    match command:
-        case options.MakePlan():
-            return _plan(command, invocation, console)
-        case options.Apply():
-            return _apply(command, invocation, console)
-        case options.Verify():
-            return _verify(command, invocation, console)
-        case _:
-            assert_never(command)
+    connection = command.connection
+    with closing(open_cache(cache_folder(console.environ) if connection.cache else None)) as cache:
+        run = workflow.Options(
+            jobs=connection.jobs, listener=listener_for(console.err), cache=cache, rehash=connection.rehash
+        )
+        match command:
+            case options.MakePlan():
+                return _plan(command, run, invocation, console)
+            case options.Apply():
+                return _apply(command, run, invocation, console)
+            case options.Verify():
+                return _verify(command, run, invocation, console)
+            case _:
+                assert_never(command)
 
 
-def _plan(command: options.MakePlan, invocation: options.Invocation, console: Console) -> int:
+def _plan(command: options.MakePlan, run: workflow.Options, invocation: options.Invocation, console: Console) -> int:
     """Show what apply would do; store it if asked."""
     loaded = _load(command.manifests, console)
-    run = _run_options(command.connection, console)
     with connected(command.connection, console, loaded.server) as (connect, server):
         plan = replace(workflow.plan(loaded, connect, _policy(command.connection), run), server=server)
         plan = workflow.pin(plan, run) if command.out else plan
@@ -59,22 +66,23 @@ def _plan(command: options.MakePlan, invocation: options.Invocation, console: Co
     return Exit.DIFFERENCES if command.detailed_exitcode and not plan.is_empty else Exit.DONE
 
 
-def _apply(command: options.Apply, invocation: options.Invocation, console: Console) -> int:
+def _apply(command: options.Apply, run: workflow.Options, invocation: options.Invocation, console: Console) -> int:
     """Carry out a plan: a stored one if the server has not moved, or one made now."""
     if not command.yes and not console.stdin.isatty():
         raise UsageError("nobody can be asked here (standard input is no terminal): say --yes to apply")
     reason = command.reason or git_reason(command.manifests[0], version=__version__)
-    run = replace(_run_options(command.connection, console), reason=reason, allow_delete=command.allow_delete)
+    run = replace(run, reason=reason, allow_delete=command.allow_delete, max_delete=command.max_delete)
     saved = read_plan(command.saved) if command.saved else None
     loaded = None if saved else _load(command.manifests, console)
     server = saved.server if saved else loaded.server if loaded else None
     with connected(command.connection, console, server) as (connect, _):
         if saved:
             workflow.check_fresh(saved, connect, run)
+            saved = workflow.with_lacks(saved, connect)
         plan = saved or workflow.plan(loaded, connect, _policy(command.connection), run)  # type: ignore[arg-type]
         if invocation.format == "text":
             console.out.write(_where(plan, connect) + plan_text(plan, detail=command.detail))
-        workflow.check_safe(plan, allow_delete=command.allow_delete)
+        workflow.check_safe(plan, allow_delete=command.allow_delete, max_delete=command.max_delete)
         if not plan.is_empty and not command.yes:
             _confirm(console)
         with interruptible(run.stop, console):
@@ -83,10 +91,9 @@ def _apply(command: options.Apply, invocation: options.Invocation, console: Cons
     return exit_of_report(report)
 
 
-def _verify(command: options.Verify, invocation: options.Invocation, console: Console) -> int:
+def _verify(command: options.Verify, run: workflow.Options, invocation: options.Invocation, console: Console) -> int:
     """Prove that every file is there, or say which is not."""
     loaded = _load(command.manifests, console)
-    run = _run_options(command.connection, console)
     with connected(command.connection, console, loaded.server) as (connect, _):
         proof = workflow.verify(loaded, connect, _policy(command.connection), run, download=command.download)
     write_result(proof.to_data(), verification_text(proof), invocation, console)
@@ -98,10 +105,6 @@ def _load(manifests: Sequence[Path], console: Console) -> workflow.Loaded:
     loaded = workflow.validate(manifests, environ=console.environ)
     console.err.write(problems_text([found for found in loaded.problems if found.severity is Severity.WARNING]))
     return loaded
-
-
-def _run_options(connection: options.Connection, console: Console) -> workflow.Options:
-    return workflow.Options(jobs=connection.jobs, listener=listener_for(console.err))
 
 
 def _policy(connection: options.Connection) -> SyncPolicy:

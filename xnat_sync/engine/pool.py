@@ -16,6 +16,9 @@ from xnat_sync.gateway.api import Reader
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+WAITING = 2_000
+"""How many items of a stream wait for a worker at a time: each costs memory."""
+
 Door = TypeVar("Door", bound=Reader)
 Door_co = TypeVar("Door_co", bound=Reader, covariant=True)
 Item = TypeVar("Item")
@@ -96,9 +99,11 @@ def gather(futures: Sequence[Future[Result]]) -> list[Result]:
     return [future.result() for future in futures]
 
 
-def each(job: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> list[Result]:
+def stream(job: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> Iterator[Result]:
     """Call a function on every item, some at a time, without gateways; results in order, the first failure raised."""
     if jobs <= 1 or len(items) <= 1:
-        return [job(item) for item in items]
+        yield from map(job, items)
+        return
     with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="xnat-sync") as executor:
-        return list(executor.map(job, items))
+        for start in range(0, len(items), WAITING):
+            yield from executor.map(job, items[start : start + WAITING])

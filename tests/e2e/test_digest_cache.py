@@ -1,0 +1,99 @@
+"""Runs that remember what they read."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from xnat_sync.cli.settings import cache_folder
+from xnat_sync.local.hash_cache import NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Cli = Any
+
+STUDY = """\
+version: 1
+project: {id: P, create: true}
+root: images
+subjects:
+  sub-01:
+    sessions:
+      sub-01_ses-01:
+        xsi_type: xnat:mrSessionData
+        scans:
+          "2": {type: T1w, files: sub-01/ses-01/anat/*.nii}
+          "4": {type: bold, files: sub-01/ses-01/func/*.nii}
+"""
+
+
+@pytest.fixture
+def sync(
+    cli: Cli, images: Path, manifest: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """Run a command on a study whose files have rested for an hour, with a cache; what it told is in ``err``."""
+    assert images.is_dir()
+    study = manifest(STUDY)
+    now = time.time_ns
+    monkeypatch.setattr("time.time_ns", lambda: now() + 3_600_000_000_000)
+    return lambda *words: cli(*words, study, environ={"XDG_CACHE_HOME": str(tmp_path / "cache")})
+
+
+@pytest.fixture
+def synced(sync: Callable[..., Any]) -> Callable[..., Any]:
+    assert sync("apply", "--yes").status == 0
+    return sync
+
+
+def test_what_was_sent_is_not_read_again(synced: Callable[..., Any], tmp_path: Path) -> None:
+    assert (tmp_path / "cache" / "xnat-sync" / NAME).is_file()
+    done = synced("plan")
+    assert "Nothing to do" in done.out
+    assert "hashing" not in done.err
+
+
+@pytest.mark.parametrize("option", ["--rehash", "--no-cache"])
+def test_it_is_read_again_on_demand(synced: Callable[..., Any], option: str) -> None:
+    assert "hashing 2 local files" in synced("plan", option).err
+
+
+def test_without_a_cache_nothing_is_written(sync: Callable[..., Any], tmp_path: Path) -> None:
+    assert sync("apply", "--yes", "--no-cache").status == 0
+    assert not (tmp_path / "cache").exists()
+    assert "hashing 2 local files" in sync("plan").err
+    assert "hashing" not in sync("plan").err
+
+
+def test_verify_trusts_the_cache_only_if_told_to(synced: Callable[..., Any]) -> None:
+    assert "hashing 2 local files" in synced("verify").err
+    done = synced("verify", "--no-rehash")
+    assert "hashing" not in done.err
+    assert "2 proven by digest" in done.out
+
+
+def test_a_changed_file_is_sent(synced: Callable[..., Any], images: Path) -> None:
+    (image,) = images.glob("sub-01/ses-01/anat/*.nii")
+    content = bytearray(image.read_bytes())
+    content[-1] ^= 1
+    image.write_bytes(content)
+    done = synced("plan")
+    assert "hashing 1 local files" in done.err
+    assert "1 to replace" in done.out
+
+
+@pytest.mark.parametrize(
+    ("environ", "folder"),
+    [
+        ({"XDG_CACHE_HOME": "/c", "HOME": "/h"}, "/c/xnat-sync"),
+        ({"XDG_CACHE_HOME": "relative", "HOME": "/h"}, "/h/.cache/xnat-sync"),
+        ({"HOME": "/h"}, "/h/.cache/xnat-sync"),
+        ({}, None),
+    ],
+)
+def test_the_place_of_the_cache(environ: dict[str, str], folder: str | None) -> None:
+    found = cache_folder(environ)
+    assert (str(found) if found else None) == folder
