@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from xnat_sync.core.changes import Action, Change, Plan
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.schedule import schedule
+from xnat_sync.core.schedule import LARGE, SCANS_A_REQUEST, Schedule, schedule
 from xnat_sync.core.state import FileSpec
 
 REFS = [
@@ -42,7 +42,7 @@ def plans(draw: st.DrawFn) -> Plan:
 @given(plans())
 def test_the_order_respects_parents_and_loses_nothing(plan: Plan) -> None:
     order = schedule(plan)
-    created = [change.ref for wave in order.waves for change in wave]
+    created = [change.ref for wave in order.waves for group in wave for change in group]
     deleted = [change.ref for wave in order.deletes for change in wave]
     uploaded = [change.ref for lane in order.lanes for change in lane.changes]
     assert sorted([*created, *deleted, *uploaded]) == [change.ref for change in plan.changes]
@@ -51,4 +51,45 @@ def test_the_order_respects_parents_and_loses_nothing(plan: Plan) -> None:
     for place, ref in enumerate(deleted):
         assert not set(ref.ancestors()) & set(deleted[:place])
     assert len({lane.resource for lane in order.lanes}) == len(order.lanes)
-    assert [lane.size for lane in order.lanes] == sorted((lane.size for lane in order.lanes), reverse=True)
+
+
+def created(*refs: str, action: Action = Action.CREATE) -> list[Change]:
+    return [Change(action=action, ref=Ref.parse(ref), reason="") for ref in refs]
+
+
+def uploaded(ref: str, size: int) -> Change:
+    file = Ref.parse(f"P/{ref}/resource:R/f")
+    return Change(action=Action.UPLOAD, ref=file, reason="", wanted=FileSpec(ref=file, path="", size=size))
+
+
+def ordered(changes: list[Change]) -> Schedule:
+    return schedule(Plan(project="P", changes=tuple(sorted(changes, key=lambda change: change.ref))))
+
+
+def test_a_new_session_and_its_new_scans_are_one_group() -> None:
+    new = created("P/S", "P/S/E", "P/S/E/scan:1", "P/S/E/scan:2", "P/S/OLD/scan:1", "P/S/OLD/scan:2")
+    order = ordered([*new, *created("P/S/OLD", action=Action.UPDATE)])
+    assert [[[change.ref.short for change in group] for group in wave] for wave in order.waves] == [
+        [["S"]],
+        [["S/E", "S/E/1", "S/E/2"], ["S/OLD"]],
+        [["S/OLD/1"], ["S/OLD/2"]],
+    ]
+
+
+def test_a_session_of_very_many_scans_takes_only_some_along() -> None:
+    sessions, scans = ordered(created("P/S/E", *(f"P/S/E/scan:{n}" for n in range(SCANS_A_REQUEST + 2)))).waves
+    assert [len(group) for group in sessions] == [SCANS_A_REQUEST + 1]
+    assert [len(group) for group in scans] == [1, 1]
+
+
+def test_the_largest_lanes_go_first_and_the_rest_session_by_session() -> None:
+    sizes = {"S/A/scan:1": 5, "S/A/scan:2": LARGE, "S/B/scan:1": 9, "S/B/scan:2": 1, "S/C/scan:1": LARGE + 1, "S": 8}
+    order = ordered([uploaded(ref, size) for ref, size in sizes.items()])
+    assert [lane.resource.short.removesuffix("/R") for lane in order.lanes] == [
+        "S/C/1",
+        "S/A/2",
+        "S/A/1",
+        "S/B/1",
+        "S/B/2",
+        "S",
+    ]

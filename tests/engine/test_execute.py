@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from xnat_sync.core.errors import Forbidden, NotAuthenticated, Unreachable
+from xnat_sync.core.errors import Forbidden, NotAuthenticated, Rejected, Unreachable
 from xnat_sync.core.events import Listener
 from xnat_sync.core.outcome import Failure, Outcome, Report, Status
 from xnat_sync.core.refs import Level, Ref
@@ -70,7 +71,7 @@ def test_attributes_are_put_back_and_cleared(study: Study, server: MemoryServer)
 
 def test_children_of_what_could_not_be_created_are_blocked(study: Study, server: MemoryServer) -> None:
     def fault(call: Call) -> None:
-        if call.method == "put_object" and call.ref and call.ref.level is Level.SESSION:
+        if call.method in ("put_object", "put_session") and call.ref and call.ref.level is Level.SESSION:
             raise Forbidden("no right to create", ref=call.ref)
 
     server.fault = fault
@@ -202,3 +203,92 @@ def test_an_interrupted_run_reports_everything_and_continues(study: Study, serve
     study.stop = type(study.stop)()
     assert study.run().ok
     assert study.plan().is_empty
+
+
+def sessions(study: Study, server: MemoryServer, count: int) -> None:
+    """A study of sessions with three scans of two files each."""
+    for number in range(count):
+        session = f"P/S1/N{number}"
+        study.want(session, "xnat:mrSessionData", date="2024-03-01")
+        for scan in range(3):
+            study.want(f"{session}/scan:{scan}", "xnat:mrScanData", type="bold", tr=str(scan + 1))
+            for name in "ab":
+                study.file(f"{session}/scan:{scan}/resource:NIFTI/{name}", f"{session}{scan}{name}".encode())
+
+
+def test_a_new_session_takes_one_request_and_one_listing_whatever_it_holds(study: Study, server: MemoryServer) -> None:
+    sessions(study, server, 2)
+    assert study.run().ok
+    assert server.calls["put_session"] == 3
+    assert server.calls["put_object"] == 2  # project and subject
+    assert server.calls["upload"] == 2 * 3 + 2
+    assert server.calls["own_files"] == 2
+    assert server.calls["resource_files"] == 2  # of the session with two resources
+    assert study.plan().is_empty
+
+
+def test_a_server_that_takes_no_session_whole_gets_it_in_parts(study: Study, server: MemoryServer) -> None:
+    server.fault = raising(Rejected("what is scan[1]?"), "put_session")
+    sessions(study, server, 8)
+    assert study.run().ok
+    assert 1 <= server.calls["put_session"] <= study.jobs  # not tried again once it is known
+    assert study.plan().is_empty
+
+
+def test_what_is_wrong_with_one_scan_fails_that_scan_alone(study: Study, server: MemoryServer) -> None:
+    study.want("P/S1/E1/scan:2", "xnat:mrScanData", frames="many")
+    study.file("P/S1/E1/scan:2/resource:NIFTI/x.nii", b"x")
+    found = statuses(study.run())
+    assert found.pop("P/S1/E1/scan:2") == "failed"
+    assert found.pop("P/S1/E1/scan:2/resource:NIFTI/x.nii") == "blocked"
+    assert set(found.values()) == {"applied"}
+
+
+def test_what_a_session_put_whole_turns_out_to_lack_is_put_again(study: Study, server: MemoryServer) -> None:
+    server.fault = lambda call: call.method == "put_session"
+    sessions(study, server, 2)
+    assert study.run().ok
+    assert study.plan().is_empty
+
+
+def test_an_attribute_that_a_session_put_whole_lacks_is_put_again(study: Study, server: MemoryServer) -> None:
+    def fault(call: Call) -> None:
+        if call.method == "put_session" and call.moment is Moment.AFTER:
+            server.set_fields(Ref.parse("P/S1/E1/scan:1"), {"tr": None})
+            server.set_fields(Ref.parse("P/S1/E1"), {"date": "1999-01-01"})
+
+    server.fault = fault
+    assert study.run().ok
+    assert study.plan().is_empty
+
+
+def test_what_is_never_understood_is_a_failure_in_the_end(study: Study, server: MemoryServer) -> None:
+    server.fault = lambda call: call.ref is not None and call.ref.level is Level.SCAN and call.method == "put_object"
+    study.run()
+    study.want("P/S1/E1/scan:3", "xnat:mrScanData", type="bold")
+    assert statuses(study.run()) == {"P/S1/E1/scan:3": "failed"}
+
+
+def test_a_session_that_nobody_can_list_is_no_success(study: Study, server: MemoryServer) -> None:
+    sessions(study, server, 1)
+    server.fault = raising(Unreachable("timed out"), "own_files")
+    found = {text: status for text, status in statuses(study.run()).items() if text.startswith("P/S1/N0/scan:0/")}
+    assert set(found.values()) == {"failed"}
+    server.fault = None
+    assert study.run().ok
+
+
+@pytest.mark.parametrize("after", range(1, 6))
+def test_what_was_sent_before_a_stop_is_judged_all_the_same(study: Study, server: MemoryServer, after: int) -> None:
+    sessions(study, server, 4)
+    uploads = itertools.count(1)
+
+    def fault(call: Call) -> None:
+        if call.method == "upload" and call.moment is Moment.AFTER and next(uploads) == after:
+            study.stop.request()
+
+    server.fault = fault
+    report = study.run()
+    there = {str(ref) for ref in server.files()}
+    assert {text for text, status in statuses(report).items() if status == "applied" and "resource:" in text} == there
+    assert len(there) < len(study.files)

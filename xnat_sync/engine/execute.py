@@ -9,6 +9,7 @@ import queue
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.changes import Action, Change, Plan
@@ -17,16 +18,19 @@ from xnat_sync.core.events import Listener
 from xnat_sync.core.outcome import Failure, Outcome, Report, Status
 from xnat_sync.core.planner import desired_of
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.schedule import Lane, schedule
-from xnat_sync.core.state import DesiredState, ObjectSpec
+from xnat_sync.core.schedule import Group, Lane, schedule
+from xnat_sync.core.state import DesiredState
 from xnat_sync.core.verdict import failed, failure_of, judge_object
 from xnat_sync.engine.lanes import LaneRun
+from xnat_sync.engine.objects import ObjectWriter, lacks
 from xnat_sync.engine.observe import read_back
+from xnat_sync.engine.sittings import Sitting, sittings
 from xnat_sync.engine.stop import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from xnat_sync.core.state import RemoteObject
     from xnat_sync.engine.pool import Pool
     from xnat_sync.gateway.api import Gateway
 
@@ -39,6 +43,10 @@ class _Job:
 
     changes: tuple[Change, ...]
     work: Callable[[Gateway], Sequence[Outcome]]
+    looks_only: bool = False
+    """Whether it finds out what became of work that was done: then it may always begin."""
+    then: Callable[[], Iterable[_Job]] = tuple
+    """What may begin when it has ended, or may not begin."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,12 +70,14 @@ class Execution:
         begun = self.clock()
         order = schedule(self.plan)
         self.listener.started(self.plan)
+        groups = [group for wave in order.waves for group in wave]
+        writer = ObjectWriter(self.reason)
         for wave in order.waves:
-            self._drive([_Job(changes=(change,), work=self._object_work(change)) for change in wave])
-        self._check_objects([change for wave in order.waves for change in wave])
-        self._drive([_Job(changes=lane.changes, work=self._lane_work(lane)) for lane in order.lanes])
-        for wave in order.deletes:
-            self._drive([_Job(changes=group, work=self._delete_work(group)) for group in _delete_groups(wave)])
+            self._drive([_Job(changes=group, work=partial(writer.write, group=group)) for group in wave])
+        self._check_objects(groups, writer)
+        self._drive(self._lane_jobs(order.lanes))
+        for deletes in order.deletes:
+            self._drive([_Job(changes=group, work=self._delete_work(group)) for group in _delete_groups(deletes)])
         self._check_deletes()
         report = Report(
             project=self.plan.project,
@@ -79,8 +89,9 @@ class Execution:
         self.listener.ended(report)
         return report
 
-    def _drive(self, jobs: Iterable[_Job]) -> None:
-        """Run jobs, ``width`` at a time, until all have ended or nothing new may begin."""
+    def _drive(self, jobs: Iterable[_Job], settle: Callable[[Iterable[Outcome]], None] | None = None) -> None:
+        """Run jobs, ``width`` at a time, until all have ended or nothing new may begin; ``settle`` takes outcomes."""
+        settle = settle or self._settle
         waiting = list(jobs)[::-1]
         running: dict[Future[Sequence[Outcome]], _Job] = {}
         while waiting or running:
@@ -88,17 +99,20 @@ class Execution:
                 job = waiting.pop()
                 refused = self._refusal(job)
                 if refused:
-                    self._settle([replace(refused, change=change) for change in job.changes])
+                    settle([replace(refused, change=change) for change in job.changes])
+                    waiting.extend(job.then())
                 else:
                     running[self.pool.submit(job.work)] = job
             done, _ = wait(running, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
             self._tell_progress()
             for future in done:
-                del running[future]
-                self._settle(future.result())
+                settle(future.result())
+                waiting.extend(running.pop(future).then())
 
     def _refusal(self, job: _Job) -> Outcome | None:
         """Why a job may not begin, as the outcome of its changes; ``None`` if it may."""
+        if job.looks_only:
+            return None
         change = job.changes[0]
         if self._fatal:
             return Outcome(change=change, status=Status.CANCELLED, message=self._fatal)
@@ -123,18 +137,22 @@ class Execution:
             self.listener.sent(self._sent.get())
         self.listener.tick()
 
-    def _object_work(self, change: Change) -> Callable[[Gateway], Sequence[Outcome]]:
-        def work(gateway: Gateway) -> Sequence[Outcome]:
-            return (_attempt(_put, gateway, change, self.reason),)
+    def _lane_jobs(self, lanes: Sequence[Lane]) -> list[_Job]:
+        """Jobs for the lanes: those of one session are sent one by one and judged together where they are many."""
+        shared = sittings(lanes)
+        jobs = []
+        for lane in lanes:
+            sitting = shared.get(lane.session) if lane.session else None
+            make_run = partial(self._lane_run, lane)
+            if sitting is None:
+                jobs.append(_Job(changes=lane.changes, work=_running(make_run)))
+            else:
+                ended = partial(_sent_in, sitting)
+                jobs.append(_Job(changes=lane.changes, work=sitting.sending(make_run), then=ended))
+        return jobs
 
-        return work
-
-    def _lane_work(self, lane: Lane) -> Callable[[Gateway], Sequence[Outcome]]:
-        def work(gateway: Gateway) -> Sequence[Outcome]:
-            run = LaneRun(gateway=gateway, lane=lane, reason=self.reason, stop=self.stop, sent=self._sent.put)
-            return run.run()
-
-        return work
+    def _lane_run(self, lane: Lane, gateway: Gateway) -> LaneRun:
+        return LaneRun(gateway=gateway, lane=lane, reason=self.reason, stop=self.stop, sent=self._sent.put)
 
     def _delete_work(self, group: tuple[Change, ...]) -> Callable[[Gateway], Sequence[Outcome]]:
         def work(gateway: Gateway) -> Sequence[Outcome]:
@@ -142,13 +160,18 @@ class Execution:
 
         return work
 
-    def _check_objects(self, changes: Sequence[Change]) -> None:
-        """Read back what was created and updated; the server drops what it does not understand and answers 200."""
-        applied = [change for change in changes if self._outcomes[change.ref].status is Status.APPLIED]
+    def _check_objects(self, groups: Sequence[Group], writer: ObjectWriter) -> None:
+        """Read back what was created and updated; the server drops what it does not understand and answers 200.
+
+        What a session that was written whole lacks is written once more, one by one.
+        """
+        applied = [change for group in groups for change in group if self._is_applied(change)]
         if not applied:
             return
         try:
             held = read_back(self.plan.project, desired_of(self.plan), self.pool)
+            if self._mend(groups, held, writer):
+                held = read_back(self.plan.project, desired_of(self.plan), self.pool)
         except GatewayError as error:
             message = f"written, but could not be checked: {error}"
             unchecked = Outcome(
@@ -158,6 +181,21 @@ class Execution:
             return
         self._correct([judge_object(self._outcomes[change.ref], held.get(change.ref)) for change in applied])
         self._missing.update(change.ref for change in applied if change.ref not in held)
+
+    def _mend(self, groups: Sequence[Group], held: Mapping[Ref, RemoteObject], writer: ObjectWriter) -> bool:
+        """Write what sessions that were written whole lack; whether there was any."""
+        jobs = []
+        for group in groups:
+            lacking = tuple(
+                change for change in group if self._is_applied(change) and lacks(change, held.get(change.ref))
+            )
+            if len(group) > 1 and lacking:
+                jobs.append(_Job(changes=lacking, work=partial(writer.mend, lacking=lacking, held=held)))
+        self._drive(jobs, self._correct)
+        return bool(jobs)
+
+    def _is_applied(self, change: Change) -> bool:
+        return self._outcomes[change.ref].status is Status.APPLIED
 
     def _check_deletes(self) -> None:
         """Look whether deleted objects are gone: XNAT answers 200 to deletes that it does not carry out."""
@@ -187,26 +225,22 @@ class Execution:
                 self.listener.finished(outcome)
 
 
+def _running(make_run: Callable[[Gateway], LaneRun]) -> Callable[[Gateway], Sequence[Outcome]]:
+    return lambda gateway: make_run(gateway).run()
+
+
+def _sent_in(sitting: Sitting) -> Iterable[_Job]:
+    """One more lane of a session is over; the last one's end opens the judging."""
+    sitting.open -= 1
+    return () if sitting.open else (_Job(changes=(), work=sitting.judge, looks_only=True),)
+
+
 def _attempt(action: Callable[[Gateway, Change, str], None], gateway: Gateway, change: Change, reason: str) -> Outcome:
     try:
         action(gateway, change, reason)
     except XnatSyncError as error:
         return failed(change, error)
     return Outcome(change=change, status=Status.APPLIED)
-
-
-def _put(gateway: Gateway, change: Change, reason: str) -> None:
-    spec = change.wanted
-    if not isinstance(spec, ObjectSpec):
-        raise TypeError("a change of an object without the object")
-    match change.action:
-        case Action.CREATE:
-            fields: dict[str, str | None] = {key: value for key, value in spec.fields.items() if value is not None}
-        case Action.UPDATE:
-            fields = {diff.name: diff.after for diff in change.diffs}
-        case _:
-            raise TypeError(f"{change.action.value} is no change of an object")
-    gateway.put_object(spec, exists=change.action is Action.UPDATE, fields=fields, reason=reason)
 
 
 def _delete(gateway: Gateway, change: Change, reason: str) -> None:

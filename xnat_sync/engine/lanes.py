@@ -63,8 +63,12 @@ class LaneRun:
             if self._mend_orphans(held):
                 held = self._listing()
         except GatewayError as error:
-            return tuple(self._unjudged(change, error) for change in self.lane.changes)
+            return self.unjudged(error)
         return tuple(self._judge(change, held) for change in self.lane.changes)
+
+    def unjudged(self, error: GatewayError) -> tuple[Outcome, ...]:
+        """The outcomes where the listing failed: nobody knows, so it is no success."""
+        return tuple(self._unjudged(change, error) for change in self.lane.changes)
 
     def _send(self, batch: _Batch) -> bool:
         """Send one batch; false when the run is being stopped."""
@@ -114,7 +118,6 @@ class LaneRun:
         return judge_upload(change, attempt, held.get(change.ref)) if attempt else _cancelled(change)
 
     def _unjudged(self, change: Change, error: GatewayError) -> Outcome:
-        """The outcome where the listing failed: nobody knows, so it is not a success."""
         attempt = self.attempts.get(change.ref)
         if attempt is None:
             return _cancelled(change)
