@@ -123,9 +123,11 @@ def test_4_right_missing(cli: Cli, study: Path, server: RunningServer, http: req
     assert http.put(f"{server.url}/data/projects/P?accessibility=private").status_code == 200
     assert http.put(f"{server.url}/data/projects/P/users/Collaborators/member").status_code == 200
     member = {"XNAT_SYNC_USER": "member", "XNAT_SYNC_PASSWORD": "secret"}
+    writes = server.log.writes
     done = cli("apply", "--yes", study, environ=member)
     assert done.status == 4, done.out + done.err
-    assert "failed create subject sub-01" in done.out
+    assert "member is a collaborator of project P and may not change its data" in done.err
+    assert server.log.writes == writes
 
 
 def test_5_server_gone(cli: Cli, study: Path) -> None:

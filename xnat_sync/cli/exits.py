@@ -28,6 +28,7 @@ BY_ERROR: dict[type[errors.XnatSyncError], Exit] = {
     errors.ManifestError: Exit.NOT_VALID,
     errors.LocalFileError: Exit.NOT_VALID,
     errors.PlanError: Exit.REFUSED,
+    errors.MissingRight: Exit.NO_RIGHT,
     errors.GatewayError: Exit.SERVER,
     errors.NotAuthenticated: Exit.NO_RIGHT,
     errors.Forbidden: Exit.NO_RIGHT,

@@ -129,6 +129,19 @@ def _file_data(spec: FileSpec) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lack:
+    """A problem of a plan: what the account may not do, what to do about it, and the changes that need it."""
+
+    summary: str
+    remedy: str
+    refs: tuple[Ref, ...]
+
+    def to_data(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {"summary": self.summary, "remedy": self.remedy, "refs": [str(ref) for ref in self.refs]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The difference between a manifest and a server, sorted by ref.
 
@@ -146,6 +159,8 @@ class Plan:
     context: tuple[ObjectSpec, ...] = ()
     server: str = ""
     """The server's address as the user gave it, for a plan that is stored."""
+    lacks: tuple[Lack, ...] = ()
+    """The rights that the account is known to lack for it. Not read back from a stored plan: another may apply it."""
 
     @property
     def is_empty(self) -> bool:
@@ -197,6 +212,7 @@ class Plan:
             },
             "changes": [change.to_data() for change in self.changes],
             "context": self._context_data(),
+            "problems": [lack.to_data() for lack in self.lacks],
         }
 
     def _context_data(self) -> list[dict[str, Any]]:

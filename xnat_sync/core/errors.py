@@ -7,6 +7,8 @@
       PlanError (plan)                a guard refuses
         PlanConflict                  manifest and server contradict each other
         UnsafePlan                    deletes that nobody allowed
+          TooManyDeletes              more of them than allowed
+        MissingRight                  the account may not do all of it
         StalePlan                     the server moved since the plan was made
         Unconfirmed                   nobody said yes
       GatewayError (ref, status)
@@ -113,6 +115,14 @@ class PlanConflict(PlanError):
 
 class UnsafePlan(PlanError):
     """The plan deletes, and deleting was not allowed."""
+
+
+class TooManyDeletes(UnsafePlan):
+    """The plan deletes more than was allowed."""
+
+
+class MissingRight(PlanError):
+    """The account is known to lack a right that the plan needs."""
 
 
 class StalePlan(PlanError):

@@ -14,7 +14,7 @@ from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import DesiredState, FileSpec, Found, ObjectSpec, RemoteFile, RemoteObject, RemoteState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
 
 def make_plan(project: str, desired: DesiredState, remote: RemoteState, policy: SyncPolicy | None = None) -> Plan:
@@ -24,21 +24,22 @@ def make_plan(project: str, desired: DesiredState, remote: RemoteState, policy: 
     """
     policy = policy or SyncPolicy()
     desired = select(desired, policy.only)
-    index = _Index(remote)
+    index = _Index(desired, remote)
     changes: list[Change] = []
     unchanged: Counter[Level] = Counter()
     by_size_only = 0
     blocked: set[Ref] = set()
-    for ref, spec in sorted(desired.objects.items()):
-        change = None if ref.parent in blocked else _plan_object(spec, remote, index)
-        if ref.parent in blocked or (change and change.action is Action.CONFLICT):
+    for ref in sorted(desired.objects):
+        stuck = bool(blocked) and ref.parent in blocked
+        change = None if stuck else _plan_object(desired.objects[ref], remote, index)
+        if stuck or (change and change.action is Action.CONFLICT):
             blocked.add(ref)
         if change:
             changes.append(change)
         elif ref not in blocked:
             unchanged[ref.level] += 1
     for ref, wanted in desired.files.items():
-        if not blocked.isdisjoint(ref.ancestors()):
+        if blocked and _is_below(ref, blocked):
             continue
         held = remote.files.get(ref)
         file_change = _plan_file(wanted, held, policy)
@@ -147,12 +148,10 @@ def compare_file(spec: FileSpec, held: RemoteFile, policy: SyncPolicy) -> tuple[
         diffs.append(FieldDiff(name="size", before=str(held.size), after=str(spec.size)))
     elif policy.compare is Compare.DIGEST and held.md5 is not None and spec.md5 != held.md5:
         diffs.append(FieldDiff(name="md5", before=held.md5, after=spec.md5))
-    labels = (("format", held.format, spec.format), ("content", held.content, spec.content))
-    diffs.extend(
-        FieldDiff(name=name, before=before or None, after=after)
-        for name, before, after in labels
-        if after is not None and after != before
-    )
+    if spec.format is not None and spec.format != held.format:
+        diffs.append(FieldDiff(name="format", before=held.format or None, after=spec.format))
+    if spec.content is not None and spec.content != held.content:
+        diffs.append(FieldDiff(name="content", before=held.content or None, after=spec.content))
     return tuple(diffs)
 
 
@@ -164,15 +163,16 @@ def _agrees(attribute: Attribute | None, wanted: str | None, held: str | None) -
 
 
 class _Index:
-    """Look-ups over the remote objects that the conflict rules need."""
+    """Look-ups over the remote objects that the conflict rules need; of scans only those whose type is an ID too."""
 
-    def __init__(self, remote: RemoteState) -> None:
+    def __init__(self, desired: DesiredState, remote: RemoteState) -> None:
         sessions = [ref for ref in remote.objects if ref.level is Level.SESSION]
         self.sessions: Mapping[str, Ref] = {ref.label: ref for ref in sessions}
+        wanted = {ref.label for ref in desired.objects if ref.level is Level.SCAN}
         self.scan_types: dict[tuple[Ref | None, str], Ref] = {
-            (ref.parent, held.fields.get("type", "")): ref
+            (ref.parent, held.fields["type"]): ref
             for ref, held in remote.objects.items()
-            if ref.level is Level.SCAN
+            if ref.level is Level.SCAN and held.fields.get("type") in wanted
         }
 
 
@@ -187,9 +187,10 @@ def _plan_object(spec: ObjectSpec, remote: RemoteState, index: _Index) -> Change
         wanted = {name: value for name, value in spec.fields.items() if value is not None}
         diffs = _sourced((FieldDiff(name=name, before=None, after=value) for name, value in wanted.items()), found)
         return Change(action=Action.CREATE, ref=spec.ref, reason="not on the server", diffs=diffs, wanted=spec)
-    diffs = _sourced(compare_object(spec, held), found)
+    diffs = compare_object(spec, held)
     if not diffs:
         return None
+    diffs = _sourced(diffs, found)
     if held.project and held.project != spec.ref.project:
         reason = f"belongs to project {held.project} and is only shared here; change it there"
         return Change(action=Action.CONFLICT, ref=spec.ref, reason=reason, diffs=diffs, wanted=spec)
@@ -220,7 +221,10 @@ def _sourced(diffs: Iterable[FieldDiff], found: Mapping[str, Found]) -> tuple[Fi
 def _conflict(spec: ObjectSpec, held: RemoteObject | None, index: _Index) -> str | None:
     """Why an object can be neither created nor updated, ``None`` if it can."""
     if held is None and not spec.create:
-        return "does not exist on the server, and the manifest does not say create: true"
+        return (
+            "does not exist on the server, or this account may not see it; if it is to be made, say create: true in"
+            " the manifest, else ask its owner to make the account a member"
+        )
     if held is not None and held.xsi_type != spec.xsi_type and spec.ref.level in (Level.SESSION, Level.SCAN):
         return f"is a {held.xsi_type} on the server and a {spec.xsi_type} in the manifest; XNAT cannot change a type"
     if spec.ref.level is Level.SESSION and held is None:
@@ -252,7 +256,7 @@ def _proven(held: RemoteFile | None, policy: SyncPolicy) -> bool:
 
 
 def _plan_absent(absent: Iterable[Ref], remote: RemoteState) -> Iterator[Change]:
-    filled = {above for ref in remote.files for above in ref.ancestors() if above.level is Level.RESOURCE}
+    filled = {ref.parent for ref in remote.files} if absent else set()
     along = _along(absent, remote)
     for ref in absent:
         held = remote.objects.get(ref)
@@ -277,17 +281,17 @@ def _along(absent: Iterable[Ref], remote: RemoteState) -> Mapping[Ref, str]:
     }
 
 
-def _is_below(ref: Ref, others: Mapping[Ref, object]) -> bool:
+def _is_below(ref: Ref, others: Container[Ref]) -> bool:
     return any(above in others for above in ref.ancestors())
 
 
 def _foreign(desired: DesiredState, remote: RemoteState) -> dict[Level, int]:
     """How much the server holds that the manifest does not speak of, neither by name nor by what it deletes."""
-    spoken = desired.objects.keys() | desired.files.keys() | desired.absent.keys()
-    found = Counter(
-        ref.level
-        for ref in (*remote.objects, *remote.files)
-        if ref not in spoken and not (desired.absent and _is_below(ref, desired.absent))
-    )
+    unknown = [
+        *(ref for ref in remote.objects if ref not in desired.objects),
+        *(ref for ref in remote.files if ref not in desired.files),
+    ]
+    deleted = desired.absent
+    found = Counter(ref.level for ref in unknown if ref not in deleted and not (deleted and _is_below(ref, deleted)))
     found.pop(Level.PROJECT, None)
     return dict(sorted(found.items()))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from xnat_sync.core.refs import Ref
+    from xnat_sync.core.rights import Rights
     from xnat_sync.core.state import FileSpec, ObjectSpec, RemoteFile, RemoteObject
 
 
@@ -50,6 +51,10 @@ class Reader(Protocol):
 
     def server(self) -> ServerInfo:
         """The server and the account. One or two requests."""
+        ...
+
+    def rights(self, project: str) -> Rights:
+        """What the account may do in a project; what the server does not tell is unknown. Two or three requests."""
         ...
 
     def project(self, label: str) -> RemoteObject | None:

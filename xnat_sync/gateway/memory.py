@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from xnat_sync.core.datatypes import CUSTOM_PREFIX, attribute_of, generic_attributes
 from xnat_sync.core.errors import NotFound
 from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.rights import ALL, Rights
 from xnat_sync.core.state import FileSpec
 from xnat_sync.gateway.api import ServerInfo, UploadReply
 from xnat_sync.gateway.body import CHUNK, HashedFile, Meter
@@ -56,11 +57,13 @@ class MemoryServer:
 
     ``calls`` counts calls by method name, ``log`` has them in order. ``fault`` may be set at any time; it is consulted
     before and after each call, and may raise. If it returns true before a write, nothing is done and all looks well,
-    as when XNAT answers 200 to someone who may not write.
+    as when XNAT answers 200 to someone who may not write. ``rights`` are what it tells every account of its rights; it
+    does not enforce them.
     """
 
     def __init__(self, *, checksums: bool = True, fault: Callable[[Call], bool | None] | None = None) -> None:
         self.checksums = checksums
+        self.rights = ALL
         self.fault = fault
         self.calls: Counter[str] = Counter()
         self.log: list[Call] = []
@@ -170,6 +173,11 @@ class MemoryGateway:
         with self._reading("server", None):
             checksums = self._server.checksums
         return ServerInfo(url="memory:", version="memory", user="memory", checksums=checksums)
+
+    def rights(self, project: str) -> Rights:
+        """See `Reader.rights`."""
+        with self._reading("rights", Ref.project_of(project)):
+            return self._server.rights
 
     def project(self, label: str) -> RemoteObject | None:
         """See `Reader.project`."""

@@ -34,6 +34,7 @@ AUTH = "/data/auth"
 JSESSION = "/data/JSESSION"
 BUILD_INFO = "/xapi/siteConfig/buildInfo"
 CHECKSUMS = "/xapi/siteConfig/checksums"
+PROJECT_CREATION = "/xapi/siteConfig/uiAllowNonAdminProjectCreation"
 
 
 def object_path(ref: Ref) -> str:
@@ -59,6 +60,21 @@ def file_path(resource: Ref, written_name: str) -> str:
 def accessibility_path(project: Ref) -> str:
     """The path of a project's accessibility."""
     return object_path(project) + "/accessibility"
+
+
+def groups_path(user: str) -> str:
+    """The path that lists the groups of an account."""
+    return f"/xapi/users/{quote(user, safe='')}/groups"
+
+
+def roles_path(user: str) -> str:
+    """The path that lists the roles of an account."""
+    return f"/xapi/users/{quote(user, safe='')}/roles"
+
+
+def members_path(project: Ref) -> str:
+    """The path that lists the accounts in a project's groups."""
+    return object_path(project) + "/users"
 
 
 def list_path(project: Ref, level: Level) -> str:

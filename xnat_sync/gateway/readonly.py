@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from xnat_sync.core.refs import Ref
+    from xnat_sync.core.rights import Rights
     from xnat_sync.core.state import RemoteFile, RemoteObject
     from xnat_sync.gateway.api import ImageTypes, Reader, ServerInfo
 
@@ -24,6 +25,10 @@ class ReadOnly:
     def server(self) -> ServerInfo:
         """See `Reader.server`."""
         return self.__reader.server()
+
+    def rights(self, project: str) -> Rights:
+        """See `Reader.rights`."""
+        return self.__reader.rights(project)
 
     def project(self, label: str) -> RemoteObject | None:
         """See `Reader.project`."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, urlencode
 
 from xnat_sync.core.errors import Forbidden, NotFound, Rejected, UnexpectedReply
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.gateway import codec, paths
+from xnat_sync.core.rights import ALL, UNKNOWN
+from xnat_sync.gateway import codec, paths, permissions
 from xnat_sync.gateway.api import ServerInfo, UploadReply
 from xnat_sync.gateway.body import FileBody, Meter, TarBody
 from xnat_sync.gateway.listings import ImageListing, SessionListing, SubjectListing
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from xnat_sync.core.rights import Rights
     from xnat_sync.core.state import FileSpec, ObjectSpec, RemoteFile, RemoteObject
     from xnat_sync.gateway.api import ImageTypes
     from xnat_sync.gateway.body import Body
@@ -115,8 +117,22 @@ class RestGateway:
                 raise UnexpectedReply(f"{paths.BUILD_INFO} was answered with {reply.text[:100]!r}") from error
         # Only some accounts may read it: then the digests in listings have to show.
         told = self._get(paths.CHECKSUMS)
-        checksums = {"true": True, "false": False}.get(told.text.strip().strip('"').lower()) if told.ok else None
+        checksums = {"true": True, "false": False}.get(_word(told)) if told.ok else None
         return ServerInfo(url=self._transport.url, version=version, user=self._transport.user(), checksums=checksums)
+
+    def rights(self, project: str) -> Rights:
+        """See `Reader.rights`."""
+        user = self._transport.user()
+        groups = permissions.names_in(self._get(paths.groups_path(user)))
+        roles = permissions.names_in(self._get(paths.roles_path(user)))
+        if permissions.is_administrator(groups, roles):
+            return replace(ALL, user=user)
+        may_create = self._get(paths.PROJECT_CREATION)
+        created = {"true": True, "false": False}.get(_word(may_create)) if may_create.ok and roles is not None else None
+        if groups is None:
+            groups = permissions.members_in(self._get(paths.members_path(Ref.project_of(project))), user)
+        found = UNKNOWN if groups is None else permissions.rights_of_groups(project, groups)
+        return replace(found or permissions.rights_without_group(roles), user=user, create_project=created)
 
     def project(self, label: str) -> RemoteObject | None:
         """See `Reader.project`."""
@@ -389,6 +405,11 @@ class _BodyOpener:
 def encode_query(query: Query) -> str:
     """Parameters as a query string, spaces as ``%20``."""
     return urlencode(query, quote_via=quote, safe="/:@,")
+
+
+def _word(reply: Reply) -> str:
+    """The value of a preference."""
+    return reply.text.strip().strip('"').lower()
 
 
 def _checked(reply: Reply, ref: Ref | None) -> Reply:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from xnat_sync.core.refs import Ref
+    from xnat_sync.core.rights import Rights
     from xnat_sync.core.state import FileSpec, ObjectSpec, RemoteFile, RemoteObject
     from xnat_sync.gateway.api import Gateway, ImageTypes, ServerInfo, UploadReply
 
@@ -75,6 +76,10 @@ class Retrying:
     def server(self) -> ServerInfo:
         """See `Reader.server`."""
         return self._again(self._gateway.server)
+
+    def rights(self, project: str) -> Rights:
+        """See `Reader.rights`."""
+        return self._again(lambda: self._gateway.rights(project))
 
     def project(self, label: str) -> RemoteObject | None:
         """See `Reader.project`."""

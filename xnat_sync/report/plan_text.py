@@ -43,6 +43,7 @@ def plan_text(plan: Plan, *, detail: bool = False) -> str:
         for section in sections:
             lines += _cut(list(section), limit)
     lines += _standing(plan)
+    lines += _lacks(plan)
     return "\n".join([*lines, "", _summary(plan)]) + "\n"
 
 
@@ -156,6 +157,13 @@ def _standing(plan: Plan) -> Iterator[str]:
     foreign = levels(plan.foreign.items())
     if foreign:
         yield f"Not in the manifest (left alone): {foreign}"
+
+
+def _lacks(plan: Plan) -> Iterator[str]:
+    """The rights that are missing, and what to do about it."""
+    for lack in plan.lacks:
+        yield f"Not possible: {visible(lack.summary)} ({count(len(lack.refs), 'change')})"
+        yield f"    {visible(lack.remedy)}"
 
 
 def _summary(plan: Plan) -> str:

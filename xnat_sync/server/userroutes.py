@@ -92,6 +92,24 @@ def _profile(row: sqlite3.Row) -> dict[str, object]:
     }
 
 
+def list_groups(call: Call) -> Response:
+    """The groups of an account: one's own, or anyone's for an administrator."""
+    login = _self_or_admin(call)
+    with call.context.store.read() as db:
+        rows = db.execute("SELECT project || '_' || role AS id FROM membership WHERE login = ? ORDER BY id", (login,))
+        return JSONResponse([row["id"] for row in rows.fetchall()])
+
+
+def list_roles(call: Call) -> Response:
+    """The roles of an account."""
+    login = _self_or_admin(call)
+    with call.context.store.read() as db:
+        row = db.execute("SELECT admin FROM user WHERE login = ?", (login,)).fetchone()
+    if row is None:
+        raise XnatError(404)
+    return JSONResponse(["Administrator"] if row["admin"] else [])
+
+
 def _require_user_list(call: Call) -> None:
     closed = call.context.preferences.is_on("restrictUserListAccessToAdmins")
     if call.user.is_guest or (closed and not call.user.admin):
@@ -242,6 +260,8 @@ ROUTES = [
     Route("GET", "/xapi/users/profiles", blocking(list_profiles), "UsersApi"),
     Route("GET", "/xapi/users/{LOGIN}", blocking(get_profile), "UsersApi"),
     Route("GET", "/xapi/users/{LOGIN}/profile", blocking(get_profile), "UsersApi"),
+    Route("GET", "/xapi/users/{LOGIN}/groups", blocking(list_groups), "UsersApi"),
+    Route("GET", "/xapi/users/{LOGIN}/roles", blocking(list_roles), "UsersApi"),
     Route("GET", "/xapi/users/active/{LOGIN}", blocking(active_sessions), "UsersApi"),
     Route("DELETE", "/xapi/users/active/{LOGIN}", blocking(kill_sessions), "UsersApi"),
     Route("GET", "/user", blocking(list_logins), "UserSettingsRestlet", archive=False),
