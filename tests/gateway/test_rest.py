@@ -246,3 +246,15 @@ def test_another_session_of_many_fits_a_url() -> None:
     RestGateway(transport).session_files(sessions)
     (request,) = transport.asked
     assert len(request.path) < LONGEST_QUERY
+
+
+def test_ids_that_do_not_fit_one_url_are_asked_for_in_parts() -> None:
+    transport = Scripted(*[listing()] * 3)
+    sessions = [
+        RemoteObject(ref=SUBJECT.child(Level.SESSION, f"E{n}"), accession_id=f"{'X' * 60}_E{n:05}", xsi_type="x")
+        for n in range(200)
+    ]
+    RestGateway(transport).session_files(sessions)
+    assert all(len(request.path) < LONGEST_QUERY for request in transport.asked)
+    asked = [number for request in transport.asked for number in request.path.split("/")[3].split(",")]
+    assert asked == [session.accession_id for session in sessions]

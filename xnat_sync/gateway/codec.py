@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 from xnat_sync.core.datatypes import (
@@ -19,7 +20,7 @@ from xnat_sync.core.state import RemoteFile, RemoteObject
 from xnat_sync.gateway import paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from xnat_sync.core.state import FileSpec, ObjectSpec
 
@@ -40,6 +41,8 @@ def escape(text: str) -> str:
 
 def unescape(text: str) -> str:
     """The inverse of `escape`: entities of other kinds stay as they are."""
+    if "&" not in text:
+        return text
     return re.sub(r"&(?:amp|lt|gt|quot|apos);", lambda found: _UNESCAPES[found.group()], text)
 
 
@@ -176,21 +179,14 @@ def _flat_fields(prefix: str, fields: Mapping[str, object]) -> Iterator[tuple[st
 
 def decode_session_files(rows: Sequence[Row], sessions: Mapping[str, Ref]) -> tuple[RemoteFile, ...]:
     """The files of some sessions, given by accession ID. Rows of assessors and reconstructions are left out."""
-    resources: dict[tuple[str, str, str], Ref] = {}
-    found = []
-    for row in rows:
-        address = paths.parse_file_uri(str(row.get("URI", "")))
-        if address is None or address.experiment not in sessions or address.kind not in ("", "scans"):
-            continue
-        label = value_of(row, "collection") or address.resource
-        key = (address.experiment, address.part, label)
-        resource = resources.get(key)
-        if resource is None:
-            owner = sessions[address.experiment]
-            owner = owner.child(Level.SCAN, address.part) if address.part else owner
-            resource = resources[key] = owner.child(Level.RESOURCE, label)
-        found.append(_decode_file(row, resource, address.path))
-    return tuple(found)
+
+    def owner_of(address: paths.FileAddress) -> Ref | None:
+        owner = sessions.get(address.experiment)
+        if owner is None or address.kind not in ("", "scans"):
+            return None
+        return owner.child(Level.SCAN, address.part) if address.part else owner
+
+    return _decode_files(rows, owner_of)
 
 
 def decode_own_files(rows: Sequence[Row], owner: Ref) -> tuple[RemoteFile, ...]:
@@ -198,13 +194,34 @@ def decode_own_files(rows: Sequence[Row], owner: Ref) -> tuple[RemoteFile, ...]:
 
     XNAT answers for what it does not find with the files of the object above it (`FileList`).
     """
+    return _decode_files(rows, lambda address: owner if _speaks_of(address, owner) else None)
+
+
+_FOLDER = re.compile(r"/resources/[^/]+/files/")
+
+
+def _decode_files(rows: Sequence[Row], owner_of: Callable[[paths.FileAddress], Ref | None]) -> tuple[RemoteFile, ...]:
+    """The files of the rows whose owner is known. What the rows of one resource share is worked out once."""
+    resources: dict[tuple[str, str], Ref | None] = {}
     found = []
     for row in rows:
-        address = paths.parse_file_uri(str(row.get("URI", "")))
-        if address is not None and _speaks_of(address, owner):
-            label = value_of(row, "collection") or address.resource
-            found.append(_decode_file(row, owner.child(Level.RESOURCE, label), address.path))
+        uri = str(row.get("URI") or "")
+        folder = _FOLDER.search(uri)
+        if folder is None:
+            continue
+        key = (uri[: folder.end()], str(row.get("collection") or ""))
+        if key not in resources:
+            resources[key] = _resource_of(uri, unescape(key[1]), owner_of)
+        resource = resources[key]
+        if resource is not None:
+            found.append(_decode_file(row, resource, uri[folder.end() :]))
     return tuple(found)
+
+
+def _resource_of(uri: str, label: str, owner_of: Callable[[paths.FileAddress], Ref | None]) -> Ref | None:
+    address = paths.parse_file_uri(uri)
+    owner = owner_of(address) if address else None
+    return owner.child(Level.RESOURCE, label or address.resource) if owner and address else None
 
 
 def _speaks_of(address: paths.FileAddress, owner: Ref) -> bool:
@@ -227,8 +244,9 @@ def _decode_file(row: Row, resource: Ref, path: str) -> RemoteFile:
         ref=resource.child(Level.FILE, path),
         size=int(size) if size.isdigit() else -1,
         md5=str(row.get("digest") or "").lower() or None,
-        format=value_of(row, "file_format"),
-        content=value_of(row, "file_content"),
+        # A few words that a million files share.
+        format=sys.intern(value_of(row, "file_format")),
+        content=sys.intern(value_of(row, "file_content")),
     )
 
 

@@ -15,7 +15,7 @@ from xnat_sync.core.errors import Rejected
 from xnat_sync.core.refs import Level, Ref
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _FOLDERS = {
     Level.PROJECT: "/data/projects/",
@@ -29,6 +29,9 @@ _LABEL = re.compile(r"[A-Za-z0-9_.-]*[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _NOT_A_RESOURCE = re.compile(r"\d+|null", re.IGNORECASE)
 _URL_SAFE_NAME = re.compile(r"[A-Za-z0-9._~ +-]+")
 _DOTS_ONLY = re.compile(r"\.+")
+
+LONGEST_LIST = 5500
+"""Characters of accession IDs in a path: Tomcat takes 8 KiB for the whole head of a request."""
 
 AUTH = "/data/auth"
 JSESSION = "/data/JSESSION"
@@ -85,6 +88,20 @@ def list_path(project: Ref, level: Level) -> str:
 def sessions_files_path(accession_ids: Iterable[str]) -> str:
     """The path that lists the files of several experiments at once."""
     return f"/data/experiments/{','.join(accession_ids)}/files"
+
+
+def fitting(accession_ids: Iterable[str]) -> Iterator[list[str]]:
+    """Accession IDs in parts, each of which fits the path of one request."""
+    part: list[str] = []
+    length = 0
+    for number in accession_ids:
+        if part and length + len(number) + 1 > LONGEST_LIST:
+            yield part
+            part, length = [], 0
+        part.append(number)
+        length += len(number) + 1
+    if part:
+        yield part
 
 
 def resources_path(owner: Ref, accession_id: str) -> str:

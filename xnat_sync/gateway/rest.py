@@ -176,8 +176,11 @@ class RestGateway:
         if not sessions:
             return ()
         refs = {session.accession_id: session.ref for session in sessions}
-        rows = self._rows(paths.sessions_files_path(refs), [("format", "json"), ("all", "true")], sessions[0].ref)
-        return codec.decode_session_files(rows, refs)
+        found: list[RemoteFile] = []
+        for part in paths.fitting(refs):
+            rows = self._rows(paths.sessions_files_path(part), [("format", "json"), ("all", "true")], sessions[0].ref)
+            found += codec.decode_session_files(rows, refs)
+        return tuple(found)
 
     def own_files(self, owner: Ref) -> tuple[RemoteFile, ...]:
         """See `Reader.own_files`."""
