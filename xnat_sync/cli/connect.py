@@ -15,31 +15,37 @@ if TYPE_CHECKING:
 
     from xnat_sync.cli.console import Console
     from xnat_sync.cli.options import Connection
-    from xnat_sync.gateway.api import Gateway, GatewayFactory
+    from xnat_sync.engine.stop import Stop
+    from xnat_sync.gateway.api import Gateway
 
 
 class RetryingFactory:
-    """Gateways of one login that try again where that is safe."""
+    """Gateways of one login that try again where that is safe, as long as nobody asks them to stop."""
 
-    def __init__(self, connection: XnatConnection) -> None:
+    def __init__(self, connection: XnatConnection, stop: Stop) -> None:
         self._connection = connection
+        self._stop = stop
 
     def __call__(self) -> Gateway:
         """A gateway for the calling thread."""
-        return Retrying(self._connection())
+        return Retrying(self._connection(), sleep=self._stop.pause)
 
     def close(self) -> None:
         """End the login."""
         self._connection.close()
 
+    def cut(self) -> None:
+        """Break off all requests."""
+        self._connection.cut()
+
 
 @contextmanager
 def connected(
-    connection: Connection, console: Console, manifest_server: str | None
-) -> Iterator[tuple[GatewayFactory, str]]:
+    connection: Connection, console: Console, manifest_server: str | None, stop: Stop
+) -> Iterator[tuple[RetryingFactory, str]]:
     """One login for the length of a block, with the server's address as the user gave it.
 
-    ``embedded:DIR`` starts the embedded server over that folder for as long.
+    ``embedded:DIR`` starts the embedded server over that folder for as long. An interrupt breaks off all requests.
     """
     given = server_of(connection, console.environ, manifest_server)
     with ExitStack() as stack:
@@ -52,6 +58,10 @@ def connected(
             url = given
             ask = ask_password if console.stdin.isatty() else None
             login = login_of(connection, console.environ, url, ask)
-        factory = RetryingFactory(XnatConnection(url, user=login.user, password=login.password))
+        factory = RetryingFactory(XnatConnection(url, user=login.user, password=login.password), stop)
         stack.callback(factory.close)
-        yield factory, given
+        try:
+            yield factory, given
+        except KeyboardInterrupt:
+            factory.cut()
+            raise

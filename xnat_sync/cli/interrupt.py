@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from xnat_sync.cli.console import Console
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def interruptible(stop: Stop, console: Console) -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into requests to stop for the length of a block.
+def interruptible(stop: Stop, console: Console, give_up: Callable[[], None]) -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into requests to stop for the length of a block; the second one calls ``give_up`` too.
 
     Outside of the main thread, where Python allows no handlers, signals stay as they are.
     """
@@ -28,7 +28,10 @@ def interruptible(stop: Stop, console: Console) -> Iterator[None]:
     def handle(_number: int, _frame: FrameType | None) -> None:
         told = "giving up what is running" if stop.draining else "finishing what is running; once more to stop now"
         stop.request()
-        console.err.write(f"\nxnat-sync: {told}\n")
+        with suppress(RuntimeError):  # The signal came in the middle of a write to the same stream.
+            console.err.write(f"\nxnat-sync: {told}\n")
+        if stop.now:
+            give_up()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -55,7 +55,7 @@ def dispatch_syncing(
 def _plan(command: options.MakePlan, run: workflow.Options, invocation: options.Invocation, console: Console) -> int:
     """Show what apply would do; store it if asked."""
     loaded = _load(command.manifests, console)
-    with connected(command.connection, console, loaded.server) as (connect, server):
+    with connected(command.connection, console, loaded.server, run.stop) as (connect, server):
         plan = replace(workflow.plan(loaded, connect, _policy(command.connection), run), server=server)
         plan = workflow.pin(plan, run) if command.out else plan
         text = _where(plan, connect) + plan_text(plan, detail=command.detail)
@@ -75,7 +75,7 @@ def _apply(command: options.Apply, run: workflow.Options, invocation: options.In
     saved = read_plan(command.saved) if command.saved else None
     loaded = None if saved else _load(command.manifests, console)
     server = saved.server if saved else loaded.server if loaded else None
-    with connected(command.connection, console, server) as (connect, _):
+    with connected(command.connection, console, server, run.stop) as (connect, _):
         if saved:
             workflow.check_fresh(saved, connect, run)
             saved = workflow.with_lacks(saved, connect)
@@ -85,16 +85,17 @@ def _apply(command: options.Apply, run: workflow.Options, invocation: options.In
         workflow.check_safe(plan, allow_delete=command.allow_delete, max_delete=command.max_delete)
         if not plan.is_empty and not command.yes:
             _confirm(console)
-        with interruptible(run.stop, console):
+        with interruptible(run.stop, console, connect.cut):
             report = workflow.apply(plan, connect, run)
-    write_result(report.to_data(), "" if plan.is_empty else report_text(report), invocation, console)
+            # In here, where one more Ctrl-C does not take the report away.
+            write_result(report.to_data(), "" if plan.is_empty else report_text(report), invocation, console)
     return exit_of_report(report)
 
 
 def _verify(command: options.Verify, run: workflow.Options, invocation: options.Invocation, console: Console) -> int:
     """Prove that every file is there, or say which is not."""
     loaded = _load(command.manifests, console)
-    with connected(command.connection, console, loaded.server) as (connect, _):
+    with connected(command.connection, console, loaded.server, run.stop) as (connect, _):
         proof = workflow.verify(loaded, connect, _policy(command.connection), run, download=command.download)
     write_result(proof.to_data(), verification_text(proof), invocation, console)
     return Exit.DONE if proof.ok else Exit.DIFFERENCES

@@ -124,13 +124,19 @@ class Execution:
         return None
 
     def _settle(self, outcomes: Iterable[Outcome]) -> None:
-        for outcome in outcomes:
+        for outcome in map(self._given_up, outcomes):
             self._outcomes[outcome.change.ref] = outcome
             if outcome.failure is Failure.LOGIN:
                 self._fatal = f"stopped, since the login is no longer valid: {outcome.message}"
             if outcome.status is not Status.APPLIED and outcome.change.action is Action.CREATE:
                 self._missing.add(outcome.change.ref)
             self.listener.finished(outcome)
+
+    def _given_up(self, outcome: Outcome) -> Outcome:
+        """What the server did not answer in a run that is stopped at once was not refused by it, but broken off."""
+        if not self.stop.now or outcome.failure is not Failure.SERVER:
+            return outcome
+        return replace(outcome, status=Status.CANCELLED, failure=None, message="given up, since the run was stopped")
 
     def _tell_progress(self) -> None:
         while not self._sent.empty():
@@ -219,7 +225,7 @@ class Execution:
 
     def _correct(self, outcomes: Iterable[Outcome]) -> None:
         """Put outcomes in the place of earlier ones, and tell of those that changed."""
-        for outcome in outcomes:
+        for outcome in map(self._given_up, outcomes):
             if outcome != self._outcomes[outcome.change.ref]:
                 self._outcomes[outcome.change.ref] = outcome
                 self.listener.finished(outcome)

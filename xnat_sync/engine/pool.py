@@ -53,6 +53,9 @@ class SerialPool(Generic[Door]):
         """Close the gateway."""
         self._gateway.close()
 
+    def abandon(self) -> None:
+        """Nothing is queued and nothing runs."""
+
 
 class ThreadPool(Generic[Door]):
     """Runs up to ``jobs`` jobs at a time, each thread with its own gateway."""
@@ -74,6 +77,10 @@ class ThreadPool(Generic[Door]):
         for gateway in self._gateways:
             gateway.close()
 
+    def abandon(self) -> None:
+        """Drop what is queued and wait for nothing."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
     def _gateway(self) -> Door:
         if not hasattr(self._local, "gateway"):
             gateway = self._connect()
@@ -86,12 +93,20 @@ class ThreadPool(Generic[Door]):
 
 @contextmanager
 def open_pool(connect: Callable[[], Door], jobs: int) -> Iterator[Pool[Door]]:
-    """A pool for a block of work; with one job at a time nothing leaves the calling thread."""
+    """A pool for a block of work; with one job at a time nothing leaves the calling thread.
+
+    Who interrupts the block does not want to wait for what runs in other threads.
+    """
     pool: SerialPool[Door] | ThreadPool[Door] = SerialPool(connect) if jobs <= 1 else ThreadPool(connect, jobs)
     try:
         yield pool
-    finally:
+    except KeyboardInterrupt:
+        pool.abandon()
+        raise
+    except BaseException:
         pool.close()
+        raise
+    pool.close()
 
 
 def gather(futures: Sequence[Future[Result]]) -> list[Result]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+
+_SLICE_SECONDS = 0.1
+
 
 class Cancelled(Exception):
     """Raised inside a transfer that is given up."""
@@ -31,3 +35,11 @@ class Stop:
         """Raise `Cancelled` if running work must be given up."""
         if self.now:
             raise Cancelled
+
+    def pause(self, seconds: float) -> bool:
+        """Sleep so long, but no longer than until the run is asked to stop; whether it is."""
+        # In slices, since a signal handler must not touch the lock of a `threading.Event`.
+        end = time.monotonic() + seconds
+        while not self.draining and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, _SLICE_SECONDS))
+        return self.draining

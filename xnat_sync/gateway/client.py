@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 import os
 import re
+import socket
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -55,6 +57,7 @@ READ_SECONDS = 300.0
 _SLOWEST_BYTES_A_SECOND = 2_000_000
 """How fast a server unpacks and hashes at least what it was sent, before it answers."""
 _LOGINS_A_REQUEST = 3
+_CUT_SECONDS = 2.0
 
 # xnatpy's word on the wire, and requests', as errors of ours; the first class that fits decides.
 ERRORS: tuple[tuple[type[BaseException], type[GatewayError]], ...] = (
@@ -167,6 +170,9 @@ class XnatConnection:
         self._session: _Session | None = None
         self._refused: GatewayError | None = None
         self._closed = False
+        self._cut = False
+        # The newest connection of each thread.
+        self._opened: dict[int, _Patient] = {}
         self._memory = Memory()
 
     def __repr__(self) -> str:
@@ -182,15 +188,31 @@ class XnatConnection:
 
     def close(self) -> None:
         """End the login on the server. Safe to repeat; failures are only logged, since nobody can act on them."""
-        with self._lock:
+        # After a cut nobody waits for a login that hangs.
+        with nullcontext() if self._cut else self._lock:
             session, self._session, self._closed = self._session, None, True
         if session is None:
             return
+        seconds = _CUT_SECONDS if self._cut else CONNECT_SECONDS
         try:
             with translated("logout"), self.open_session(session) as http:
-                http.delete(session.url + paths.JSESSION, timeout=CONNECT_SECONDS, allow_redirects=False).close()
+                http.delete(session.url + paths.JSESSION, timeout=seconds, allow_redirects=False).close()
         except GatewayError as error:
             _log.debug("logout failed: %s", error)
+
+    def cut(self) -> None:
+        """Break off what is under way in any thread and begin nothing new: all calls fail with `Unreachable`.
+
+        Takes no lock, so that a signal handler may call it.
+        """
+        self._cut = True
+        for connection in list(self._opened.values()):
+            connection.cut()
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether `cut` was called."""
+        return self._cut
 
     def session(self, ended: int = 0) -> _Session:
         """The login to use now: a new one if there is none, or if the one of this generation has ``ended``.
@@ -219,7 +241,7 @@ class XnatConnection:
         http.auth = _no_auth  # Or requests would look into netrc, and send a password with every request.
         http.verify = self._verify
         for scheme in ("http://", "https://"):
-            http.mount(scheme, _Adapter(pool_maxsize=1))
+            http.mount(scheme, _Adapter(self._opened))
         http.cookies.update(session.cookies)
         return http
 
@@ -349,6 +371,8 @@ class _Wire:
         return self._http, session
 
     def _once(self, http: requests.Session, session: _Session, request: Request, *, stream: bool) -> requests.Response:
+        if self._connection.is_cut:
+            raise Unreachable("given up", ref=request.ref)
         headers = {"Content-Type": request.content_type} if request.content_type else {}
         if stream:
             headers["Accept-Encoding"] = "identity"
@@ -403,6 +427,13 @@ class _Patient:
         super().connect()  # type: ignore[misc] # the next class in line is a urllib3 connection
         self.sock.settimeout(READ_SECONDS)
 
+    def cut(self) -> None:
+        """Wake the thread that sends or reads here, with an error."""
+        if self.sock is not None:
+            with suppress(OSError):
+                # Not the method of a TLS socket, which would take its state away from under that thread.
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
+
 
 class _PatientHTTP(_Patient, HTTPConnection): ...
 
@@ -410,20 +441,40 @@ class _PatientHTTP(_Patient, HTTPConnection): ...
 class _PatientHTTPS(_Patient, HTTPSConnection): ...
 
 
-class _HTTPPool(HTTPConnectionPool):
+class _Noting:
+    """A pool that notes the connection that each thread opened last."""
+
+    def __init__(self, *args: Any, opened: dict[int, _Patient], **kwargs: Any) -> None:
+        self._opened = opened
+        super().__init__(*args, **kwargs)
+
+    def _new_conn(self) -> Any:
+        made = super()._new_conn()  # type: ignore[misc] # the next class in line is a urllib3 pool
+        self._opened[threading.get_ident()] = made
+        return made
+
+
+class _HTTPPool(_Noting, HTTPConnectionPool):
     ConnectionCls = _PatientHTTP
 
 
-class _HTTPSPool(HTTPSConnectionPool):
+class _HTTPSPool(_Noting, HTTPSConnectionPool):
     ConnectionCls = _PatientHTTPS
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
     """Sends bodies in large pieces and with patience."""
 
+    def __init__(self, opened: dict[int, _Patient]) -> None:
+        self._opened = opened
+        super().__init__(pool_maxsize=1)
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs, blocksize=CHUNK)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": partial(_HTTPPool, opened=self._opened),
+            "https": partial(_HTTPSPool, opened=self._opened),
+        }
 
 
 class _Quiet(logging.Filter):

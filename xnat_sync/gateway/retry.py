@@ -52,10 +52,10 @@ class Retrying:
         gateway: Gateway,
         policy: RetryPolicy | None = None,
         *,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], bool | None] = time.sleep,
         random: Callable[[], float] = _random.random,
     ) -> None:
-        """Wrap a gateway; ``sleep`` may raise to give a waiting call up."""
+        """Wrap a gateway; ``sleep`` may return true, or raise, to give a waiting call up."""
         self._gateway = gateway
         self._policy = policy or RetryPolicy()
         self._sleep = sleep
@@ -70,7 +70,8 @@ class Retrying:
                     raise
                 seconds = self._policy.delay(failures, self._random(), error.retry_after)
                 _log.info("%s; trying again in %.1f s", error, seconds)
-                self._sleep(seconds)
+                if self._sleep(seconds):
+                    raise
         return call()
 
     def server(self) -> ServerInfo:
