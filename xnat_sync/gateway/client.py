@@ -39,6 +39,7 @@ from xnat_sync.core.errors import (
 from xnat_sync.gateway import paths
 from xnat_sync.gateway.account import clean_url, login_from_netrc
 from xnat_sync.gateway.body import CHUNK, Body
+from xnat_sync.gateway.pace import Limits, Pace, Paced
 from xnat_sync.gateway.replies import Reply, error_of, is_page
 from xnat_sync.gateway.rest import Memory, Request, RestGateway
 
@@ -152,11 +153,12 @@ class XnatConnection:
         *,
         verify: bool | str = True,
         read_seconds: float = READ_SECONDS,
+        limits: Limits | None = None,
     ) -> None:
         """Take note of the address and the account.
 
         Without ``user`` the account is that of netrc (``$NETRC``, else ``~/.netrc``) for the server's host with port.
-        ``verify`` may be the path of a file with certificates to trust.
+        ``verify`` may be the path of a file with certificates to trust. ``limits`` hold for all threads together.
 
         Raises:
             UsageError: the address is none, or carries a login; or there is no login for it.
@@ -174,13 +176,14 @@ class XnatConnection:
         # The newest connection of each thread.
         self._opened: dict[int, _Patient] = {}
         self._memory = Memory()
+        self._pace = Pace(limits)
 
     def __repr__(self) -> str:
         return f"XnatConnection({self.url!r}, {self._login[0]!r})"
 
     def __call__(self) -> RestGateway:
         """A gateway for the calling thread."""
-        return RestGateway(_Wire(self), self._memory)
+        return RestGateway(Paced(_Wire(self), self._pace), self._memory)
 
     def gateway(self) -> RestGateway:
         """The same as calling the connection."""
