@@ -28,8 +28,10 @@ from xnat_sync.core.errors import (
     UsageError,
 )
 from xnat_sync.core.events import Listener
+from xnat_sync.core.freshness import joined, reduced, settled
 from xnat_sync.core.localside import Breach, Whole
-from xnat_sync.core.planner import compare_file, desired_of, files_to_hash, idle_patterns, make_plan, moved, select
+from xnat_sync.core.outcome import Status
+from xnat_sync.core.planner import compare_file, desired_of, files_to_hash, idle_patterns, make_plan, select
 from xnat_sync.core.policy import SyncPolicy
 from xnat_sync.core.rules import RULES
 from xnat_sync.core.state import DesiredState, FileSpec, RemoteState
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from xnat_sync.core.outcome import Report
+    from xnat_sync.core.outcome import Outcome, Report
     from xnat_sync.core.refs import Ref
     from xnat_sync.gateway.api import GatewayFactory, Reader
 from xnat_sync.local.disk import Disk
@@ -183,40 +185,54 @@ def _problem(spec: FileSpec, breach: Breach) -> Problem:
     )
 
 
+def check_fresh(difference: Plan, connect: GatewayFactory, options: Options | None = None) -> Mapping[Ref, Outcome]:
+    """Hold a stored plan against the server as it is now: the changes that are done already, or overtaken.
 
-def check_fresh(difference: Plan, connect: GatewayFactory, options: Options | None = None) -> None:
-    """Refuse a stored plan if the server has moved since, for any object or file that the plan touches.
+    They are for `apply`, which leaves them alone and reports them.
 
     Raises:
-        StalePlan: with the refs that moved.
+        StalePlan: with the refs that moved, if nothing is left to do but what is overtaken.
 
     """
     remote = _observe(difference.project, desired_of(difference), connect, options or Options())
-    refs = moved(difference, remote)
-    if refs:
-        raise StalePlan("the server moved since the plan was made; plan again", refs=refs)
+    found = settled(difference, remote)
+    refused = [ref for ref, outcome in found.items() if outcome.status is Status.REFUSED]
+    if refused and len(found) == len(difference.changes):
+        raise StalePlan("the server moved since the plan was made; plan again", refs=refused)
+    return found
 
 
-def apply(difference: Plan, connect: GatewayFactory, options: Options | None = None) -> Report:
+def apply(
+    difference: Plan,
+    connect: GatewayFactory,
+    options: Options | None = None,
+    known: Mapping[Ref, Outcome] | None = None,
+) -> Report:
     """Carry a plan out, after every file that it sends was read whole. What fails is in the report.
+
+    Changes whose outcome is ``known`` (`check_fresh`) are left alone.
 
     Raises:
         PlanConflict, UnsafePlan, MissingRight: as `check_safe`.
         ManifestError, LocalFileError: as `pin`; nothing was sent.
 
     """
-    options = options or Options()
-    check_safe(difference, allow_delete=options.allow_delete, max_delete=options.max_delete)
-    difference = pin(difference, options)
+    options, known = options or Options(), dict(known or {})
+    left = reduced(difference, known)
+    check_safe(left, allow_delete=options.allow_delete, max_delete=options.max_delete)
+    left = pin(left, options)
+    for outcome in known.values():
+        options.listener.finished(outcome)
     with open_pool(connect, options.jobs) as pool:
-        return Execution(
-            plan=difference,
+        report = Execution(
+            plan=left,
             pool=pool,
             width=options.jobs,
             reason=options.reason,
             listener=options.listener,
             stop=options.stop,
         ).run()
+    return joined(difference, report, known)
 
 
 def verify(
@@ -309,6 +325,7 @@ __all__ = [
     "check_safe",
     "pin",
     "plan",
+    "reduced",
     "validate",
     "verify",
     "with_digests",

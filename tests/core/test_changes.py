@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xnat_sync.core.changes import Action, Change, FieldDiff, Plan
-from xnat_sync.core.planner import desired_of, make_plan, moved
+from xnat_sync.core.planner import desired_of, make_plan
 from xnat_sync.core.policy import Compare, SyncPolicy
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, RemoteFile, RemoteObject, RemoteState
@@ -119,36 +118,3 @@ def test_a_plan_speaks_of_what_it_touches_only() -> None:
     assert [str(change.ref) for change in plan.changes] == ["P/S", str(FILE), str(GONE), "P/T"]
     assert [str(spec.ref) for spec in plan.context] == ["P"]
     assert set(desired_of(plan).objects) == set(WANTED.objects)
-
-
-def test_nothing_moved_on_the_same_server() -> None:
-    assert moved(small_plan(), HELD) == ()
-
-
-@pytest.mark.parametrize(
-    ("remote", "refs"),
-    [
-        (replace(HELD, files={**HELD.files, FILE: RemoteFile(ref=FILE, size=3, md5="22")}), [FILE]),
-        (replace(HELD, files={GONE: HELD.files[GONE]}), [FILE]),
-        (replace(HELD, files={FILE: HELD.files[FILE]}), [GONE]),
-        (replace(HELD, objects={}), [project, Ref.parse("P/S"), FILE, Ref.parse("P/T")]),
-        (
-            replace(
-                HELD,
-                objects={
-                    **HELD.objects,
-                    Ref.parse("P/T"): RemoteObject(ref=Ref.parse("P/T"), accession_id="X", xsi_type="xnat:subjectData"),
-                },
-            ),
-            [Ref.parse("P/T")],
-        ),
-    ],
-    ids=["file changed", "file gone", "delete done", "project gone", "created by another"],
-)
-def test_what_moved_on_the_server_is_named(remote: RemoteState, refs: list[Ref]) -> None:
-    assert list(moved(small_plan(), remote)) == refs
-
-
-def test_an_attribute_that_the_plan_does_not_touch_may_move() -> None:
-    other = replace(HELD.objects[project], fields={"name": "another"})
-    assert moved(small_plan(), replace(HELD, objects={**HELD.objects, project: other})) == ()

@@ -48,9 +48,11 @@ def exit_of_report(report: Report) -> Exit:
         return Exit.INTERRUPTED
     if report.ok:
         return Exit.DONE
-    reasons = {outcome.failure for outcome in report.failures}
-    if report.counts[Status.APPLIED] == 0 and reasons <= {Failure.LOGIN, Failure.RIGHT}:
+    if report.counts[Status.APPLIED]:
+        return Exit.PARTLY
+    reasons = {outcome.failure for outcome in report.outcomes if outcome.failure}
+    if reasons and reasons <= {Failure.LOGIN, Failure.RIGHT}:
         return Exit.NO_RIGHT
-    if report.counts[Status.APPLIED] == 0 and reasons == {Failure.SERVER}:
+    if reasons == {Failure.SERVER}:
         return Exit.SERVER
-    return Exit.PARTLY
+    return Exit.REFUSED if reasons == {Failure.GUARD} else Exit.PARTLY

@@ -77,16 +77,19 @@ def _apply(command: options.Apply, run: workflow.Options, invocation: options.In
     server = saved.server if saved else loaded.server if loaded else None
     with connected(command.connection, console, server, run.stop) as (connect, _):
         if saved:
-            workflow.check_fresh(saved, connect, run)
-            saved = workflow.with_lacks(saved, connect)
-        plan = saved or workflow.plan(loaded, connect, _policy(command.connection), run)  # type: ignore[arg-type]
+            known = workflow.check_fresh(saved, connect, run)
+            plan = workflow.with_lacks(saved, connect)
+        else:
+            known = {}
+            plan = workflow.plan(loaded, connect, _policy(command.connection), run)  # type: ignore[arg-type]
+        left = workflow.reduced(plan, known)
         if invocation.format == "text":
-            console.out.write(_where(plan, connect) + plan_text(plan, detail=command.detail))
-        workflow.check_safe(plan, allow_delete=command.allow_delete, max_delete=command.max_delete)
-        if not plan.is_empty and not command.yes:
+            console.out.write(_where(plan, connect) + plan_text(left, detail=command.detail))
+        workflow.check_safe(left, allow_delete=command.allow_delete, max_delete=command.max_delete)
+        if not left.is_empty and not command.yes:
             _confirm(console)
         with interruptible(run.stop, console, connect.cut):
-            report = workflow.apply(plan, connect, run)
+            report = workflow.apply(plan, connect, run, known)
             # In here, where one more Ctrl-C does not take the report away.
             write_result(report.to_data(), "" if plan.is_empty else report_text(report), invocation, console)
     return exit_of_report(report)

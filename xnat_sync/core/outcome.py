@@ -24,6 +24,8 @@ class Status(enum.Enum):
     FAILED = "failed"
     BLOCKED = "blocked"
     """Not tried, since something that it lies below failed."""
+    REFUSED = "refused"
+    """Not tried, since a guard forbids it."""
     CANCELLED = "cancelled"
     """Not tried, or given up, since the run was interrupted."""
 
@@ -37,6 +39,8 @@ class Failure(enum.Enum):
     """The account may not do it."""
     SERVER = "server"
     """Server or network; trying again may help."""
+    GUARD = "guard"
+    """A guard of this program forbids it."""
     OTHER = "other"
 
 

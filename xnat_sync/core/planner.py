@@ -79,14 +79,6 @@ def desired_of(plan: Plan) -> DesiredState:
     )
 
 
-def moved(plan: Plan, remote: RemoteState) -> tuple[Ref, ...]:
-    """The refs of a plan for which the server is no longer as it was when the plan was made, sorted."""
-    anew = make_plan(plan.project, desired_of(plan), remote, replace(plan.policy, only=()))
-    then = {change.ref: change for change in plan.changes}
-    now = {change.ref: change for change in anew.changes}
-    return tuple(sorted(ref for ref in then.keys() | now.keys() if then.get(ref) != now.get(ref)))
-
-
 def files_to_hash(desired: DesiredState, remote: RemoteState, policy: SyncPolicy) -> tuple[FileSpec, ...]:
     """The local files whose digest the comparison needs: those that the server has with the same size and a digest."""
     if policy.compare is Compare.SIZE:

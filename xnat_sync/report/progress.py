@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from xnat_sync.core.changes import Plan
 
 HEARTBEAT_SECONDS = 30.0
+_TO_SHOW = (Status.FAILED, Status.BLOCKED, Status.REFUSED)
 
 
 class _Counts:
@@ -34,7 +35,7 @@ class _Counts:
 
     @property
     def failed(self) -> int:
-        return sum(status in (Status.FAILED, Status.BLOCKED) for status in self.done.values())
+        return sum(status in _TO_SHOW for status in self.done.values())
 
 
 class Bars(Listener):
@@ -74,7 +75,7 @@ class Bars(Listener):
         if self._bar is None or self._counts is None:
             return
         self._counts.settle(outcome)
-        if outcome.status in (Status.FAILED, Status.BLOCKED):
+        if outcome.status in _TO_SHOW:
             self._bar.write(outcome_line(outcome), file=self._stream)
         self._bar.set_description(f"{len(self._counts.done)}/{self._counts.changes} changes")
 
@@ -112,7 +113,7 @@ class Heartbeat(Listener):
         """Count it; say it if it failed."""
         if self._counts is not None:
             self._counts.settle(outcome)
-        if outcome.status in (Status.FAILED, Status.BLOCKED):
+        if outcome.status in _TO_SHOW:
             self._write(outcome_line(outcome))
 
     def tick(self) -> None:

@@ -18,7 +18,8 @@ SHOWN = 50
 
 def report_text(report: Report) -> str:
     """Every failure with its reason, the counts, and what to do next."""
-    lines = [*_listed(report, Status.FAILED), *_listed(report, Status.BLOCKED), *_remarks(report)]
+    stopped = (Status.FAILED, Status.BLOCKED, Status.REFUSED)
+    lines = [*(line for status in stopped for line in _listed(report, status)), *_remarks(report)]
     lines += [f"Warning: {visible(warning)}" for warning in report.warnings]
     return "\n".join([*lines, _summary(report), *_next(report)]) + "\n"
 
