@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from xnat_sync.cli.settings import EMBEDDED, Login, ask_password, login_of, server_of
 from xnat_sync.gateway.client import XnatConnection
+from xnat_sync.gateway.pace import Limits
 from xnat_sync.gateway.retry import Retrying
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def connected(
             url = given
             ask = ask_password if console.stdin.isatty() else None
             login = login_of(connection, console.environ, url, ask)
-        factory = RetryingFactory(XnatConnection(url, user=login.user, password=login.password), stop)
+        limits = Limits(bytes_a_second=connection.bwlimit, requests_a_second=connection.max_requests)
+        factory = RetryingFactory(XnatConnection(url, user=login.user, password=login.password, limits=limits), stop)
         stack.callback(factory.close)
         try:
             yield factory, given

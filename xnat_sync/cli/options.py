@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -30,6 +31,10 @@ class Connection:
     only: tuple[str, ...]
     cache: bool
     rehash: bool
+    bwlimit: float | None
+    """Bytes a second."""
+    max_requests: float | None
+    """Requests a second."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +193,10 @@ def _server_parser(*, rehash: bool = False) -> _Parser:
     group.add_argument("--user", help="account; the password is asked for on the terminal")
     group.add_argument("--jobs", type=_positive, default=4, metavar="N", help="requests at a time (default 4)")
     group.add_argument(
+        "--bwlimit", type=_rate, metavar="RATE", help="bytes a second at most, all files together: 500K, 10M"
+    )
+    group.add_argument("--max-requests", type=_rate, metavar="N", help="requests a second at most")
+    group.add_argument(
         "--compare",
         choices=[choice.value for choice in Compare],
         default=Compare.DIGEST.value,
@@ -241,6 +250,13 @@ def _positive(text: str) -> int:
     return value
 
 
+def _rate(text: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([KMG]?)", text, re.IGNORECASE)
+    if found is None or not float(found.group(1)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no rate like 500K or 10M")
+    return float(found.group(1)) * 1024.0 ** " KMG".index(found.group(2).upper() or " ")
+
+
 def _count(text: str) -> int:
     value = int(text)
     if value < 0:
@@ -257,6 +273,8 @@ def _connection(found: argparse.Namespace) -> Connection:
         only=tuple(found.only),
         cache=not found.no_cache,
         rehash=found.rehash,
+        bwlimit=found.bwlimit,
+        max_requests=found.max_requests,
     )
 
 
