@@ -33,12 +33,13 @@ _NULL = re.compile(r"(?:n/?a|none|null|unknown|anon\w*|removed|redacted|x{3,}|\*
 _YEAR = r"(?:19[2-9]\d|20[0-4]\d)"
 _DAY = r"(?:0[1-9]|1[0-2]){0}(?:0[1-9]|[12]\d|3[01])"
 _MONTHS = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+# Every repetition has a bound, or a beginning that cannot lie inside of it: no text takes more than linear time.
 _PATTERNS = {
-    Trace.PERSON: r"(?<![A-Za-z0-9^])[A-Z][A-Za-z'-]+\^[A-Z][A-Za-z]",
+    Trace.PERSON: r"(?<![A-Za-z0-9^])[A-Z][A-Za-z'-]{1,64}\^[A-Z][A-Za-z]",
     Trace.BIRTH: r"(?i)\b(?:dob|d\.o\.b|date of birth|birth ?date|born(?: on)?)\b[^A-Za-z0-9]{0,5}\d",
     Trace.RECORD: (
         r"(?i)\b(?:mrn|medical record(?: number| no)?|nhs ?(?:no|number)|patient'?s?[ _]?(?:id|no|number|name))\b"
-        r"\.?\s*[:=#]\s*(?P<value>[A-Za-z0-9^*/-]+)"
+        r"\.?\s{0,8}[:=#]\s{0,8}(?P<value>[A-Za-z0-9^*/-]+)"
     ),
     Trace.SOCIAL: r"(?<![\d-])\d{3}-\d{2}-\d{4}(?![\d-])",
     Trace.DATE: (
@@ -46,8 +47,8 @@ _PATTERNS = {
         rf"|(?i:(?<![A-Za-z\d])(?:0?[1-9]|[12]\d|3[01])[-_ ]?{_MONTHS}[-_ ]?(?:\d\d|{_YEAR})(?![A-Za-z\d]))"
         rf"|(?i:(?<![A-Za-z\d]){_MONTHS} {{1,2}}\d{{1,2}}(?:,? |(?: \d\d:\d\d:\d\d )){_YEAR}(?!\d))"
     ),
-    Trace.ACCOUNT: r"/(?:home|Users)/[A-Za-z0-9._-]+|\\Users\\[A-Za-z0-9._-]+|\[[\w.-]+@[\w.-]+:",
-    Trace.EMAIL: r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}",
+    Trace.ACCOUNT: r"/(?:home|Users)/[A-Za-z0-9._-]+|\\Users\\[A-Za-z0-9._-]+|\[[\w.-]{1,64}@[\w.-]{1,64}:",
+    Trace.EMAIL: r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,}",
     Trace.PHONE: (
         r"(?<![\w.+-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{2,4}\) ?|\d{3}[ -])\d{3}[ -]\d{4}(?![\w.-])"
         r"|(?<![\w.+])\+\d{1,3}[ .-]\(?\d{2,4}\)?[ .-]\d{3,4}[ .-]?\d{2,4}(?![\w.])"
@@ -157,7 +158,7 @@ _LETTERS = re.compile(r"[^a-z0-9]")
 @functools.lru_cache(maxsize=4096)
 def plain(key: str) -> str:
     """A key or column name without case and punctuation, as the lists here have them."""
-    return _LETTERS.sub("", key.casefold())
+    return _LETTERS.sub("", key[:100].casefold())
 
 
 def key_rule(key: str) -> str | None:

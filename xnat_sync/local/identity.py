@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from xnat_sync.local.imaging import Look
 
 _MOST_TEXT = 1 << 18
+_MOST_TABLE = 1 << 24
+_MOST_ITEMS = 100
 _TABLES = re.compile(
     r"(?:participants|samples|.*_sessions|sessions|.*_scans)\.tsv|(?:.*/)?phenotype/.*\.tsv", re.IGNORECASE
 )
@@ -138,11 +140,19 @@ def _key_clues(key: str, value: Any) -> Iterator[Clue]:
 
 
 def _flat(value: Any) -> str:
-    if isinstance(value, list):
-        return next((text for item in value if not is_null(text := _flat(item))), "")
-    if isinstance(value, dict):
-        return _flat(list(value.values()))
-    return "" if value is None else str(value)
+    """The first text below a value that says something; only so many are asked."""
+    waiting = [value]
+    for _ in range(_MOST_ITEMS):
+        if not waiting:
+            break
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting.extend(reversed(item[:_MOST_ITEMS]))
+        elif isinstance(item, dict):
+            waiting.extend(list(item.values())[_MOST_ITEMS::-1])
+        elif item is not None and not is_null(text := str(item)):
+            return text
+    return ""
 
 
 def _value_clues(key: str, text: str, *, contacts: bool) -> Iterator[Clue]:
@@ -207,11 +217,11 @@ def text_clues(text: str) -> Iterator[Clue]:
         yield Clue(rule=STRONG[trace], what=f"the text holds {trace.value}")
 
 
-def read_lines(path: str) -> str:
-    """The beginning of a text file, whatever its encoding; nothing where it cannot be read."""
+def read_lines(path: str, *, table: bool = False) -> str:
+    """The beginning of a text file, of a table all of it, whatever the encoding; nothing where it cannot be read."""
     try:
         with opened(path) as file:
-            data = file.read(_MOST_TEXT, 0)
+            data = file.read(_MOST_TABLE if table else _MOST_TEXT, 0)
     except OSError:
         return ""
     return data.decode("utf-8", "replace")

@@ -72,7 +72,7 @@ def _clues(side: SideFile, look: Look, sides: Sequence[SideFile]) -> Iterator[Cl
     if side.value is not None:
         yield from json_clues(side.value, side.name)
     elif is_table(side.name):
-        yield from table_clues(read_lines(side.path))
+        yield from table_clues(read_lines(side.path, table=True))
     elif is_text(side.name):
         yield from text_clues(read_lines(side.path))
     if side.facts and may_show_a_face(side.name, side.facts, _value(companion(side, ".json", sides))):
