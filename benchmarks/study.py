@@ -6,7 +6,10 @@ import gzip
 import os
 import struct
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 SCANS = 10
 LINKS = 1000

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pickle
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,3 +58,27 @@ def test_what_is_no_ref_is_refused(text: str) -> None:
 def test_a_file_cannot_lie_below_a_scan() -> None:
     with pytest.raises(ValueError, match="file cannot lie below a project"):
         Ref.project_of("P").child(Level.FILE, "x")
+
+
+@given(refs(), refs())
+def test_refs_sort_as_their_parts_do(one: Ref, other: Ref) -> None:
+    assert (one < other) == (one.parts < other.parts)
+    assert (one == other) == (one.parts == other.parts)
+    assert (hash(one) == hash(other)) or one != other
+
+
+@given(refs())
+def test_a_ref_is_its_parts(ref: Ref) -> None:
+    assert Ref.of(ref.parts) == ref
+    assert [above.parts for above in ref.ancestors()] == [
+        ref.parts[:length] for length in range(len(ref.parts) - 1, 0, -1)
+    ]
+    assert ref.parent == (Ref.of(ref.parts[:-1]) if len(ref.parts) > 1 else None)
+    for level in Level:
+        assert ref.at(level) == next((above for above in (ref, *ref.ancestors()) if above.level is level), None)
+
+
+@given(refs())
+def test_a_copy_is_the_same_ref(ref: Ref) -> None:
+    twin = pickle.loads(pickle.dumps(ref))
+    assert (twin, twin.parts, str(twin)) == (ref, ref.parts, str(ref))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 REFS_SHOWN = 20
+
+
+def tune_collector() -> None:
+    """Let this process, which ends soon, look for cycles of garbage a hundred times less often.
+
+    A large study is millions of objects without a cycle; looking them all through again and again took longer than
+    reading them.
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 1_000)
 
 
 def run(arguments: Sequence[str], console: Console | None = None) -> int:

@@ -7,7 +7,7 @@ the manifest, on the server and in a report.
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,9 +22,6 @@ class Level(enum.IntEnum):
     SCAN = 3
     RESOURCE = 4
     FILE = 5
-
-    # That of an enum runs Python code, and every look-up of a ref hashes its levels.
-    __hash__ = int.__hash__
 
     @property
     def noun(self) -> str:
@@ -42,8 +39,32 @@ _PARENTS = {
 }
 
 
-class Ref(tuple[Any, ...]):
-    """The address of one thing: levels and labels in turn, from the project down.
+class _Skipped(str):
+    """Stands in a ref for a level that it does not have. Sorts after every label, so that scans precede resources."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Skipped)
+
+    def __lt__(self, other: str) -> bool:
+        return False
+
+    def __gt__(self, other: str) -> bool:
+        return not isinstance(other, _Skipped)
+
+    def __reduce__(self) -> str:
+        # There is only one, in copies too.
+        return "_SKIPPED"
+
+
+_SKIPPED = _Skipped()
+_LEVELS = tuple(Level)
+
+
+class Ref(tuple[str, ...]):
+    """The address of one thing: by labels from the project down, one for each level.
 
     The label of a file is its path inside the resource, with ``/`` between folders. Refs sort parents before children.
     A tuple, because a study has millions of them, and they do nothing but be hashed and compared.
@@ -54,12 +75,16 @@ class Ref(tuple[Any, ...]):
     @classmethod
     def of(cls, parts: Iterable[tuple[Level, str]]) -> Ref:
         """A ref of parts that are known to be in order; see `parts`."""
-        return cls(step for part in parts for step in part)
+        labels: list[str] = []
+        for level, label in parts:
+            labels += [_SKIPPED] * (level - len(labels))
+            labels.append(label)
+        return cls(labels)
 
     @classmethod
     def project_of(cls, label: str) -> Ref:
         """The ref of a project."""
-        return cls((Level.PROJECT, label))
+        return cls((label,))
 
     @classmethod
     def parse(cls, text: str) -> Ref:
@@ -82,54 +107,50 @@ class Ref(tuple[Any, ...]):
 
     def child(self, level: Level, label: str) -> Ref:
         """The ref of a child; a level that cannot lie below this one is a ``ValueError``."""
-        if self[-2] not in _PARENTS[level]:
+        if self.level not in _PARENTS[level]:
             raise ValueError(f"a {level.noun} cannot lie below a {self.level.noun}")
-        return Ref((*self, level, label))
+        missing = level - len(self)
+        return Ref((*self, *(_SKIPPED,) * missing, label) if missing else (*self, label))
 
     @property
     def parts(self) -> tuple[tuple[Level, str], ...]:
         """The level and label of each step from the project down."""
-        return tuple(zip(self[::2], self[1::2], strict=True))
+        return tuple((level, label) for level, label in zip(_LEVELS, self, strict=False) if label is not _SKIPPED)
 
     @property
     def level(self) -> Level:
         """The level of the last part."""
-        level: Level = self[-2]
-        return level
+        return _LEVELS[len(self) - 1]
 
     @property
     def label(self) -> str:
         """The label of the last part."""
-        label: str = self[-1]
-        return label
+        return self[-1]
 
     @property
     def project(self) -> str:
         """The label of the project."""
-        label: str = self[1]
-        return label
+        return self[0]
 
     @property
     def parent(self) -> Ref | None:
         """The ref one level up, ``None`` for a project."""
-        return Ref(self[:-2]) if len(self) > 2 else None
+        return next(self.ancestors(), None)
 
     def ancestors(self) -> Iterator[Ref]:
         """Every ref above this one, nearest first."""
-        for length in range(len(self) - 2, 0, -2):
-            yield Ref(self[:length])
+        for length in range(len(self) - 1, 0, -1):
+            if self[length - 1] is not _SKIPPED:
+                yield Ref(self[:length])
 
     def at(self, level: Level) -> Ref | None:
         """This ref or the ancestor at a level, ``None`` where there is none."""
-        for index in range(0, len(self), 2):
-            if self[index] is level:
-                return Ref(self[: index + 2])
-        return None
+        return Ref(self[: level + 1]) if level < len(self) and self[level] is not _SKIPPED else None
 
     @property
     def short(self) -> str:
         """The labels below the project joined by ``/``, for people; the project's label for a project."""
-        return "/".join(self[3::2]) or self.project
+        return "/".join(label for label in self[1:] if label is not _SKIPPED) or self.project
 
     def __str__(self) -> str:
         return "/".join(_write_segment(level, label) for level, label in self.parts)

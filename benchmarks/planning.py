@@ -1,0 +1,110 @@
+"""How long a plan takes, and how much memory, where a study of many files is the same on both sides but for a few.
+
+python -m benchmarks.planning [--files N ...] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.measuring import Timer, main, peak_mb
+from xnat_sync.cli.main import tune_collector
+from xnat_sync.core.errors import Origin
+from xnat_sync.core.planner import files_to_hash, make_plan
+from xnat_sync.core.policy import SyncPolicy
+from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, RemoteFile, RemoteObject, RemoteState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCANS = 10
+NAMES = ("image.nii.gz", "image.json")
+DIFFERENT = 1000
+"""One file in so many is another on the server."""
+
+
+def files(count: int) -> Iterator[tuple[Ref, int]]:
+    """The refs of a study, sessions of ten scans with two resources of one file, with a number each."""
+    project = Ref.project_of("LARGE")
+    for session in range(count // (SCANS * len(NAMES))):
+        subject = project.child(Level.SUBJECT, f"sub-{session:06}")
+        here = subject.child(Level.SESSION, f"sub-{session:06}_ses-01")
+        for scan in range(SCANS):
+            above = here.child(Level.SCAN, str(scan + 1))
+            for index, label in enumerate(("NIFTI", "BIDS")):
+                name = f"sub-{session:06}_ses-01_run-{scan + 1:02}_{NAMES[index]}"
+                yield above.child(Level.RESOURCE, label).child(Level.FILE, name), (session * SCANS + scan) * 2 + index
+
+
+def desired(count: int) -> DesiredState:
+    """What a manifest would want."""
+    objects: dict[Ref, ObjectSpec] = {}
+    wanted: dict[Ref, FileSpec] = {}
+    for ref, number in files(count):
+        path = f"/data/study/{ref.short}"
+        origin = Origin(file="study.yaml", line=number + 1, column=1, pointer=f"/subjects/{ref.short}")
+        wanted[ref] = FileSpec(ref=ref, path=path, size=number + 1, mtime_ns=number, format="NIFTI", origin=origin)
+        for above in ref.ancestors():
+            if above not in objects and above.level is not Level.RESOURCE:
+                objects[above] = ObjectSpec(ref=above, xsi_type=_type(above), fields=_fields(above), origin=origin)
+    return DesiredState(objects=objects, files=wanted)
+
+
+def remote(count: int) -> RemoteState:
+    """What the server would hold; nothing of it is shared with the other side."""
+    objects: dict[Ref, RemoteObject] = {}
+    held: dict[Ref, RemoteFile] = {}
+    for ref, number in files(count):
+        digest = f"{number + (number % DIFFERENT == 0):032x}"
+        held[ref] = RemoteFile(ref=ref, size=number + 1, md5=digest, format="NIFTI")
+        for above in ref.ancestors():
+            if above not in objects and above.level is not Level.RESOURCE:
+                fields = {name: value for name, value in _fields(above).items() if value}
+                objects[above] = RemoteObject(ref=above, accession_id="X", xsi_type=_type(above), fields=fields)
+    return RemoteState(objects=objects, files=held)
+
+
+def _type(ref: Ref) -> str:
+    types = {Level.SESSION: "xnat:mrSessionData", Level.SCAN: "xnat:mrScanData"}
+    return types.get(ref.level, f"xnat:{ref.level.noun}Data")
+
+
+def _fields(ref: Ref) -> dict[str, str | None]:
+    return {Level.SESSION: {"date": "2024-03-01"}, Level.SCAN: {"type": "bold", "quality": "usable"}}.get(ref.level, {})
+
+
+def measure(count: int) -> dict[str, Any]:
+    """One study of ``count`` files."""
+    tune_collector()
+    with Timer() as making:
+        ours, theirs = desired(count), remote(count)
+    before = peak_mb()
+    policy = SyncPolicy()
+    with Timer() as choosing:
+        needed = files_to_hash(ours, theirs, policy)
+    with Timer() as digesting:
+        known = dict(ours.files)
+        for spec in needed:
+            known[spec.ref] = replace(spec, md5=f"{spec.size - 1:032x}")
+        hashed = DesiredState(objects=ours.objects, files=known, absent=ours.absent)
+    with Timer() as comparing:
+        plan = make_plan("LARGE", hashed, theirs, policy)
+    assert len(plan.changes) == count // DIFFERENT
+    return {
+        "files": count,
+        "both sides made s": making.seconds,
+        "files to hash s": choosing.seconds,
+        "digests put in s": digesting.seconds,
+        "compared s": comparing.seconds,
+        "plan s": choosing.seconds + digesting.seconds + comparing.seconds,
+        "plan CPU s": choosing.processor + digesting.processor + comparing.processor,
+        "both sides MB": before,
+        "peak MB": peak_mb(),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(__file__, __doc__ or "", measure, option="--files", sizes=(500_000, 1_000_000, 2_000_000)))
