@@ -53,7 +53,10 @@ def connected(
         if given.startswith(EMBEDDED):
             from xnat_sync.cli.embedded import ADMIN, running_on
 
-            url = stack.enter_context(running_on(Path(given.removeprefix(EMBEDDED))))
+            folder = Path(given.removeprefix(EMBEDDED)).absolute()
+            # A stored plan means the same folder wherever it is applied.
+            given = f"{EMBEDDED}{folder}"
+            url = stack.enter_context(running_on(folder))
             login = Login(user=ADMIN, password=ADMIN)
         else:
             url = given

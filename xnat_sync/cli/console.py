@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from dataclasses import dataclass, field
@@ -15,7 +16,14 @@ if TYPE_CHECKING:
 class Console:
     """Where a command reads and writes. Tests give their own; this is the only reader of the environment."""
 
-    out: TextIO = field(default_factory=lambda: sys.stdout)
-    err: TextIO = field(default_factory=lambda: sys.stderr)
-    stdin: TextIO = field(default_factory=lambda: sys.stdin)
+    out: TextIO = field(default_factory=lambda: _tolerant(sys.stdout))
+    err: TextIO = field(default_factory=lambda: _tolerant(sys.stderr))
+    stdin: TextIO = field(default_factory=lambda: sys.stdin or io.StringIO())
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+
+
+def _tolerant(stream: TextIO | None) -> TextIO:
+    """A stream that spells out what its encoding lacks; for one that is closed (``2>&-``), one that goes nowhere."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
+    return stream or io.StringIO()

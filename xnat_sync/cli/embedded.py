@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from xnat_sync.cli.exits import Exit
@@ -21,13 +21,22 @@ _NOT_INSTALLED = "the embedded server needs its extra: pip install 'xnat-sync[se
 
 @contextmanager
 def running_on(directory: Path) -> Iterator[str]:
-    """The embedded server over a folder for the length of a block; its address."""
+    """The embedded server over a folder for the length of a block; its address.
+
+    Raises:
+        UsageError: the extra is missing, or the folder cannot be used.
+
+    """
     try:
         from xnat_sync.server.running import running
     except ImportError as error:
         raise UsageError(_NOT_INSTALLED) from error
-    directory.mkdir(parents=True, exist_ok=True)
-    with running(directory, user=ADMIN, password=ADMIN) as server:
+    with ExitStack() as stack:
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            server = stack.enter_context(running(directory, user=ADMIN, password=ADMIN))
+        except OSError as error:
+            raise UsageError(f"the embedded server cannot use {directory}: {error.strerror or error}") from error
         yield server.url
 
 

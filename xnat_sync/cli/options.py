@@ -215,7 +215,7 @@ def _server_parser(*, rehash: bool = False) -> _Parser:
 
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, metavar="FILE", help="store the plan for apply")
+    parser.add_argument("--out", type=_plan_file, metavar="FILE", help="store the plan for apply")
     parser.add_argument("--detailed-exitcode", action="store_true", help="exit with 2 if there is anything to do")
     parser.add_argument("--detail", action="store_true", help="show every change")
 
@@ -236,7 +236,7 @@ def _add_apply(parser: argparse.ArgumentParser) -> None:
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dir", type=Path, required=True, help="folder that keeps the server's data")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"default {DEFAULT_PORT}; 0 takes a free one")
+    parser.add_argument("--port", type=_port, default=DEFAULT_PORT, help=f"default {DEFAULT_PORT}; 0 takes a free one")
     parser.add_argument("--user", default="admin", help="name of the administrator (default admin)")
     parser.add_argument("--password", default="admin", help="password of the administrator (default admin)")
     parser.add_argument("--xnat-version", metavar="VERSION", help="version of XNAT to be")
@@ -244,10 +244,22 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
+    return int(text)
+
+
+def _plan_file(text: str) -> Path:
+    # By this ending apply tells a stored plan from a manifest.
+    if not text.endswith(".json"):
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in .json")
+    return Path(text)
 
 
 def _rate(text: str) -> float:

@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
 def write_data(data: Mapping[str, Any], console: Console) -> None:
     """One JSON document."""
-    console.out.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+    console.out.write(json_text(data, getattr(console.out, "encoding", None) or "utf-8"))
+
+
+def json_text(data: Mapping[str, Any], encoding: str = "utf-8") -> str:
+    """JSON that an encoding can carry: escaped where it, or a file's name that is no text, needs that."""
+    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return json.dumps(data, indent=2) + "\n"
+    return text
 
 
 def write_result(data: Mapping[str, Any], text: str, invocation: Invocation, console: Console) -> None:

@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from xnat_sync.cli.output import json_text
 from xnat_sync.core.changes import Change, Plan
 from xnat_sync.core.errors import UsageError
 from xnat_sync.core.state import FileSpec
@@ -25,9 +26,8 @@ def write_plan(plan: Plan, path: Path) -> None:
     """
     folder = path.resolve().parent
     moved = _with_paths(plan, lambda local: os.path.relpath(local, folder))
-    text = json.dumps(moved.to_data(), indent=2, ensure_ascii=False) + "\n"
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(json_text(moved.to_data()), encoding="utf-8")
     except OSError as error:
         raise UsageError(f"cannot write the plan: {error}") from error
 

@@ -44,6 +44,8 @@ def server_of(connection: Connection, environ: Mapping[str, str], manifest: str 
     if server is None:
         raise UsageError(_NO_SERVER)
     if server.startswith(EMBEDDED):
+        if server == EMBEDDED:
+            raise UsageError("embedded: needs the folder of the server's data, as in embedded:DIR")
         return server
     try:
         parts = urlsplit(server)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import netrc
 import os
+import re
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +20,7 @@ def clean_url(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        has_host = bool(parts.hostname) and parts.port != 0
+        has_host = bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", url)
     except ValueError:
         has_host = False
         parts = urlsplit("")
@@ -38,14 +39,24 @@ def login_from_netrc(url: str, user: str | None) -> tuple[str, str]:
 
     """
     host = urlsplit(url).netloc
-    default = Path.home() / ("_netrc" if os.name == "nt" else ".netrc")
-    file = Path(os.environ.get("NETRC") or default)
+    file = _netrc_file()
     try:
-        found = netrc.netrc(str(file)).authenticators(host)
+        found = netrc.netrc(str(file)).authenticators(host) if file else None
     except OSError:
         found = None
     except netrc.NetrcParseError as error:
         raise UsageError(f"{file} cannot be read: {error.msg}") from None
     if found is None or not found[2] or (user and found[0] != user):
-        raise UsageError(f"there is no login for {f'{user} on ' if user else ''}{host}")
+        raise UsageError(
+            f"there is no login for {f'{user} on ' if user else ''}{host}: set XNAT_SYNC_USER and XNAT_SYNC_PASSWORD"
+            " (or XNAT_USER and XNAT_PASS), write it into ~/.netrc, or say --user at a terminal"
+        )
     return found[0], found[2]
+
+
+def _netrc_file() -> Path | None:
+    named = os.environ.get("NETRC")
+    try:
+        return Path(named) if named else Path.home() / ("_netrc" if os.name == "nt" else ".netrc")
+    except RuntimeError:
+        return None  # An account without a home, as containers have them.
