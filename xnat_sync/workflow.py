@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from xnat_sync.core.changes import Plan
 from xnat_sync.core.errors import (
@@ -43,10 +43,10 @@ from xnat_sync.engine.stop import Stop
 from xnat_sync.gateway.readonly import ReadOnly
 from xnat_sync.guards.safety import MOST_DELETES, check_safe, with_lacks
 from xnat_sync.local.digest import md5_of
-from xnat_sync.local.hash_cache import DigestCache, NoCache, stamped
+from xnat_sync.local.hash_cache import DigestCache, NoCache, Stamp, stamped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from xnat_sync.core.outcome import Outcome, Report
@@ -56,6 +56,7 @@ from xnat_sync.local.disk import Disk
 from xnat_sync.local.whole import read_whole
 from xnat_sync.manifest.load import Loaded, load_study
 
+Result = TypeVar("Result")
 DEFAULT_JOBS = 4
 
 
@@ -120,16 +121,27 @@ def with_digests(desired: DesiredState, specs: Iterable[FileSpec], options: Opti
     wanted = [spec for spec in specs if spec.md5 is None]
     if not wanted:
         return desired
-    cache = options.cache
-    known = {} if options.rehash else {spec.path: md5 for spec in wanted if (md5 := cache.get(spec.path))}
-    unread = list(dict.fromkeys(spec.path for spec in wanted if spec.path not in known))
+    files, unread = dict(desired.files), []
+    for spec in wanted:
+        md5 = None if options.rehash else options.cache.get(spec.path)
+        if md5 is None:
+            unread.append(spec)
+        else:
+            files[spec.ref] = replace(spec, md5=md5)
     if unread:
         options.listener.reading(f"hashing {len(unread)} local files")
-    for path, (md5, stamp) in zip(unread, stream(partial(stamped, md5_of), unread, options.jobs), strict=True):
-        cache.put(path, stamp, md5)
-        known[path] = md5
-    hashed = {spec.ref: replace(spec, md5=known[spec.path]) for spec in wanted}
-    return replace(desired, files={**desired.files, **hashed})
+    for spec, (md5, stamp) in _read(md5_of, unread, options):
+        options.cache.put(spec.path, stamp, md5)
+        files[spec.ref] = replace(spec, md5=md5)
+    return replace(desired, files=files)
+
+
+def _read(
+    how: Callable[[str], Result], specs: Sequence[FileSpec], options: Options
+) -> Iterator[tuple[FileSpec, tuple[Result, Stamp | None]]]:
+    """What reading some files gives, several at a time, in order."""
+    paths = [spec.path for spec in specs]
+    return zip(specs, stream(partial(stamped, how), paths, options.jobs), strict=True)
 
 
 def pin(difference: Plan, options: Options | None = None) -> Plan:
@@ -146,21 +158,38 @@ def pin(difference: Plan, options: Options | None = None) -> Plan:
     sent = [change.wanted for change in difference.changes if isinstance(change.wanted, FileSpec)]
     if not sent:
         return difference
-    paths = [spec.path for spec in sent]
-    options.listener.reading(f"reading {len(sent)} local files whole")
-    read: list[Whole] = []
-    for path, (whole, stamp) in zip(paths, stream(partial(stamped, read_whole), paths, options.jobs), strict=True):
-        # The cache is not asked: what is going to be sent is read to its end, whatever is known of it.
-        options.cache.put(path, stamp, whole.md5)
-        read.append(whole)
-    problems = [problem for spec, whole in zip(sent, read, strict=True) for problem in _flaws(spec, whole)]
+    read = _read_whole(sent, options)
+    problems = [problem for spec in sent for problem in _flaws(spec, read[spec.path])]
     if problems:
         raise ManifestError(problems)
-    files = {spec.ref: replace(spec, md5=whole.md5) for spec, whole in zip(sent, read, strict=True)}
+    files = {spec.ref: replace(spec, md5=read[spec.path].md5) for spec in sent}
     changes = tuple(
         replace(change, wanted=files[change.ref]) if change.ref in files else change for change in difference.changes
     )
     return replace(difference, changes=changes)
+
+
+def _read_whole(specs: Iterable[FileSpec], options: Options) -> dict[str, Whole]:
+    """What reading files to their ends shows, by path; what was read so and found sound before is not read again.
+
+    Nothing is lost by that: whoever sends a file holds its bytes against the digest with which it was found sound.
+    """
+    cache = options.cache
+    read: dict[str, Whole] = {}
+    unread: dict[str, FileSpec] = {}
+    for spec in specs:
+        md5 = None if options.rehash else cache.get(spec.path, sound=True)
+        if md5 is None:
+            unread[spec.path] = spec
+        else:
+            read[spec.path] = Whole(md5, ())
+    if unread:
+        options.listener.reading(f"reading {len(unread)} local files whole")
+    for spec, (whole, stamp) in _read(read_whole, list(unread.values()), options):
+        sound = not any(RULES[breach.rule].severity is Severity.ERROR for breach in whole.findings)
+        cache.put(spec.path, stamp, whole.md5, sound=sound)
+        read[spec.path] = whole
+    return read
 
 
 def _flaws(spec: FileSpec, whole: Whole) -> Iterator[Problem]:
