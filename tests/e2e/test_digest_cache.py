@@ -56,6 +56,13 @@ def test_what_was_sent_is_not_read_again(synced: Callable[..., Any], tmp_path: P
     assert "hashing" not in done.err
 
 
+def test_what_was_found_sound_is_read_once(sync: Callable[..., Any], tmp_path: Path) -> None:
+    assert "reading 2 local files whole" in sync("plan", "--out", str(tmp_path / "plan.json")).err
+    assert "files whole" not in sync("plan", "--out", str(tmp_path / "plan.json")).err
+    assert "reading 2 local files whole" in sync("plan", "--rehash", "--out", str(tmp_path / "plan.json")).err
+    assert "files whole" not in sync("apply", "--yes").err
+
+
 @pytest.mark.parametrize("option", ["--rehash", "--no-cache"])
 def test_it_is_read_again_on_demand(synced: Callable[..., Any], option: str) -> None:
     assert "hashing 2 local files" in synced("plan", option).err

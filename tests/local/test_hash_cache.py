@@ -201,3 +201,24 @@ def test_two_processes_share_it(folder: Path, tmp_path: Path) -> None:
     running = [subprocess.Popen([sys.executable, "-c", code, folder, *map(str, half)]) for half in halves]
     assert [process.wait(60) for process in running] == [0, 0]
     assert {recall(folder, path) for path in files} == {"0" * 32}
+
+
+def test_what_was_found_sound_stays_so_until_it_changes(folder: Path, file: Path) -> None:
+    def sound() -> str | None:
+        with closing(open_cache(folder)) as cache:
+            return cache.get(str(file), sound=True)
+
+    def put(md5: str = MD5, *, sound: bool) -> None:
+        with closing(open_cache(folder)) as cache:
+            cache.put(str(file), settled(file), md5, sound=sound)
+
+    put(sound=False)
+    assert (recall(folder, file), sound()) == (MD5, None)
+    put(sound=True)
+    assert (recall(folder, file), sound()) == (MD5, MD5)
+    put(sound=False)
+    assert sound() == MD5
+    file.write_bytes(b"another")
+    assert sound() is None
+    put("00" * 16, sound=False)
+    assert (recall(folder, file), sound()) == ("00" * 16, None)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-NAME = "digests.v1.sqlite3"
-VERSION = 1
+NAME = "digests.v2.sqlite3"
+VERSION = 2
 """Another version of the table has another number, and another file, so that programs of both can run."""
 RACY_NS = 2_000_000_000
 """A file that changed so shortly before it was read may change again unnoticed: some file systems count in seconds."""
@@ -35,8 +35,18 @@ _TABLE = """
         mtime_ns INTEGER NOT NULL,
         ctime_ns INTEGER NOT NULL,
         inode INTEGER NOT NULL,
-        md5 BLOB NOT NULL
+        md5 BLOB NOT NULL,
+        sound INTEGER NOT NULL
     ) WITHOUT ROWID
+"""
+# What was found sound stays so while nothing has changed, though it was only hashed since.
+_PUT = """
+    INSERT INTO digest VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (path) DO UPDATE SET
+    sound = max(excluded.sound, CASE WHEN
+        size = excluded.size AND mtime_ns = excluded.mtime_ns AND ctime_ns = excluded.ctime_ns
+        AND inode = excluded.inode AND md5 = excluded.md5 THEN sound ELSE 0 END),
+    size = excluded.size, mtime_ns = excluded.mtime_ns, ctime_ns = excluded.ctime_ns, inode = excluded.inode,
+    md5 = excluded.md5
 """
 _LOG = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -77,11 +87,14 @@ def stamped(read: Callable[[str], Result], path: str) -> tuple[Result, Stamp | N
 class DigestCache(Protocol):
     """Remembers digests. For one thread."""
 
-    def get(self, path: str) -> str | None:
-        """The MD5 of a file in hex, ``None`` unless it was read before and has not changed since."""
+    def get(self, path: str, *, sound: bool = False) -> str | None:
+        """The MD5 of a file in hex, ``None`` unless it was read before and has not changed since.
+
+        With ``sound`` also ``None`` unless it was found without fault when it was read (`whole.read_whole`).
+        """
         ...
 
-    def put(self, path: str, stamp: Stamp | None, md5: str) -> None:
+    def put(self, path: str, stamp: Stamp | None, md5: str, *, sound: bool = False) -> None:
         """Remember what `stamped` gave; nothing is kept without a stamp."""
         ...
 
@@ -93,11 +106,11 @@ class DigestCache(Protocol):
 class NoCache:
     """Remembers nothing."""
 
-    def get(self, path: str) -> str | None:
+    def get(self, path: str, *, sound: bool = False) -> str | None:
         """Nothing."""
         return None
 
-    def put(self, path: str, stamp: Stamp | None, md5: str) -> None:
+    def put(self, path: str, stamp: Stamp | None, md5: str, *, sound: bool = False) -> None:
         """Forget it."""
 
     def close(self) -> None:
@@ -138,25 +151,28 @@ class HashCache:
             self._database.close()
             raise
 
-    def get(self, path: str) -> str | None:
+    def get(self, path: str, *, sound: bool = False) -> str | None:
         """See `DigestCache.get`."""
         if self._database is None:
             return None
         stamp = stamp_of(path)
         if stamp is None:
             return None
-        query = "SELECT md5 FROM digest WHERE path = ? AND size = ? AND mtime_ns = ? AND ctime_ns = ? AND inode = ?"
+        query = (
+            "SELECT md5 FROM digest WHERE path = ? AND size = ? AND mtime_ns = ? AND ctime_ns = ? AND inode = ?"
+            " AND sound >= ?"
+        )
         try:
-            row = self._database.execute(query, (os.fsencode(path), *stamp)).fetchone()
+            row = self._database.execute(query, (os.fsencode(path), *stamp, int(sound))).fetchone()
         except sqlite3.Error as error:
             self._give_up(error)
             return None
         return row[0].hex() if row else None
 
-    def put(self, path: str, stamp: Stamp | None, md5: str) -> None:
+    def put(self, path: str, stamp: Stamp | None, md5: str, *, sound: bool = False) -> None:
         """See `DigestCache.put`."""
         if stamp is not None and self._database is not None:
-            self._pending.append((os.fsencode(path), *stamp, bytes.fromhex(md5)))
+            self._pending.append((os.fsencode(path), *stamp, bytes.fromhex(md5), int(sound)))
             if len(self._pending) >= _BATCH:
                 self._write()
 
@@ -182,7 +198,7 @@ class HashCache:
             return
         try:
             self._database.execute("BEGIN IMMEDIATE")
-            self._database.executemany("INSERT OR REPLACE INTO digest VALUES (?, ?, ?, ?, ?, ?)", self._pending)
+            self._database.executemany(_PUT, self._pending)
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
             self._give_up(error)
