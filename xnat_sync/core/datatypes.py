@@ -313,7 +313,7 @@ def default_scan_type(session_type: str) -> str | None:
     return scan if session_type in SESSION_TYPES and scan in SCAN_TYPES else None
 
 
-_INTEGER = re.compile(r"[+-]?\d+")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
 def parse_number(text: str) -> float | None:
@@ -352,7 +352,7 @@ def value_error(attribute: Attribute, text: str) -> str | None:
         case Kind.TEXT:
             return _text_error(attribute, text)
         case Kind.INTEGER:
-            return _bounds_error(attribute, text) if _INTEGER.fullmatch(text) else "is not a whole number"
+            return _integer_error(attribute, text)
         case Kind.NUMBER:
             return _bounds_error(attribute, text) if parse_number(text) is not None else "is not a number"
         case Kind.DATE:
@@ -373,6 +373,19 @@ def _bounds_error(attribute: Attribute, text: str) -> str | None:
     if attribute.high is not None and value > attribute.high:
         return f"is above {attribute.high:g}"
     return None
+
+
+_MANY_DIGITS = 100
+"""More than zeros in front could explain; Python refuses to read thousands."""
+
+
+def _integer_error(attribute: Attribute, text: str) -> str | None:
+    if not _INTEGER.fullmatch(text):
+        return "is not a whole number"
+    if len(text) > _MANY_DIGITS or not -(2**31) <= int(text) < 2**31:
+        # `XFTValidator` parses it as a Java integer, and the column has 32 bits.
+        return "is beyond what XNAT keeps, -2147483648 to 2147483647"
+    return _bounds_error(attribute, text)
 
 
 # XNAT keeps texts XML-escaped and measures them so (`TurbineUtils.escapeParam`): how many characters each one grows by.
@@ -402,11 +415,17 @@ def same_value(attribute: Attribute, wanted: str, held: str) -> bool:
         case Kind.DATE:
             return _same(parse_date(wanted), parse_date(held))
         case Kind.TIME:
-            return _same(parse_time(wanted), parse_time(held))
+            return _same(_second(wanted), _second(held))
         case Kind.CHOICE:
             return wanted.strip().lower() == held.strip().lower()
         case _:
             assert_never(attribute.kind)
+
+
+def _second(text: str) -> time | None:
+    """A time of day as far as XNAT keeps it: whatever fraction was sent, listings end in ``.000`` (`XFTTable`)."""
+    found = parse_time(text)
+    return found and found.replace(microsecond=0)
 
 
 def _same(wanted: object, held: object) -> bool:
