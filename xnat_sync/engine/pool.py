@@ -1,4 +1,4 @@
-"""Workers: the only place of the client that starts threads.
+"""Workers: the only place of the client that starts threads, but for the digest of a large file (`gateway.hashing`).
 
 Each worker thread gets a gateway of its own from a factory; what a job returns or raises comes back to the caller's
 thread, which alone owns state, screen and interrupt.

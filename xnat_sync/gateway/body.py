@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 import tarfile
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.errors import LocalFileError
+from xnat_sync.gateway.hashing import Md5Beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -54,7 +54,7 @@ class HashedFile:
 
         """
         self.spec = spec
-        self._hash = hashlib.md5(usedforsecurity=False)
+        self._hash = Md5Beside(spec.size)
         self._left = spec.size
         self._file = _open(spec.path)
         try:
@@ -96,6 +96,7 @@ class HashedFile:
 
     def close(self) -> None:
         """Close the file. Safe to repeat."""
+        self._hash.close()
         self._file.close()
 
     def _check_size(self, size: int) -> None:
