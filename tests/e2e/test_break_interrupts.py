@@ -83,7 +83,7 @@ def test_a_second_interrupt_does_not_wait_for_the_server(study: Path, server: Ru
     assert process.returncode == 130, err
     report = json.loads(out)
     assert report["interrupted"]
-    assert report["counts"] == {"applied": 5, "unchanged": 0, "failed": 0, "blocked": 0, "cancelled": 2}
+    assert {status: count for status, count in report["counts"].items() if count} == {"applied": 5, "cancelled": 2}
 
 
 def test_one_interrupt_ends_the_wait_for_another_try(study: Path, server: RunningServer) -> None:
