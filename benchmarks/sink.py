@@ -1,6 +1,6 @@
 """A server that takes any body, throws it away and answers 200: what is left is the client's own speed.
 
-    python -m benchmarks.sink        prints its port and runs until its standard input ends
+python -m benchmarks.sink        prints its port and runs until its standard input ends
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import asyncio
 import re
 import sys
 import threading
+from typing import cast
 
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _BUFFER = 1 << 20
@@ -23,8 +24,7 @@ class _Sink(asyncio.BufferedProtocol):
         self._left = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by its class
 
     def get_buffer(self, sizehint: int) -> bytearray:
         return self._buffer
@@ -61,9 +61,7 @@ async def _serve() -> None:
     server = await loop.create_server(_Sink, "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     ended = asyncio.Event()
-    threading.Thread(
-        target=lambda: (sys.stdin.read(), loop.call_soon_threadsafe(ended.set)), daemon=True
-    ).start()
+    threading.Thread(target=lambda: (sys.stdin.read(), loop.call_soon_threadsafe(ended.set)), daemon=True).start()
     await ended.wait()
 
 
