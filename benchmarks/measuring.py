@@ -1,29 +1,32 @@
-"""What all benchmarks share: a clock, a table, JSON, and a fresh process for each size."""
+"""What all benchmarks share: a clock, a table, JSON, and a fresh process for each measurement."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import platform
 import resource
-import subprocess
-import sys
+import statistics
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     Row = dict[str, Any]
 
-ROOT = Path(__file__).parents[1]
-_ONE = "--only-this"
+Result = TypeVar("Result")
 
 
 class Timer:
-    """The seconds of a block of work, by the clock and by the processor."""
+    """The seconds of a block of work, by the clock and by the processor.
+
+    The processor's are the ones to compare where others work on the same machine.
+    """
 
     seconds = 0.0
     processor = 0.0
@@ -39,32 +42,27 @@ class Timer:
 
 def peak_mb() -> float:
     """The most memory that this process ever held, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 
 
-def main(file: str, about: str, measure: Callable[[int], Row], *, option: str, sizes: Sequence[int]) -> int:
-    """Measure each size in a process of its own, print a table and write JSON if asked."""
+def apart(work: Callable[..., Result], *arguments: object) -> Result:
+    """Run a function of a module in a process of its own: no memory and no garbage of others."""
+    with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as executor:
+        return executor.submit(work, *arguments).result()
+
+
+def medians(rows: Sequence[Row]) -> Row:
+    """One row out of several runs: the median of each column."""
+    return {name: statistics.median(row[name] for row in rows) for name in rows[0]}
+
+
+def options(about: str, *, sizes: Sequence[int], unit: str) -> argparse.Namespace:
+    """The command line of a benchmark: ``sizes``, ``repeat`` and ``json``."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(option, type=int, nargs="+", default=list(sizes), dest="sizes", metavar="N")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    parser.add_argument(_ONE, type=int, dest="one", help=argparse.SUPPRESS)
-    found = parser.parse_args()
-    if found.one is not None:
-        print(json.dumps(measure(found.one)))
-        return 0
-    module = f"benchmarks.{Path(file).stem}"
-    rows = [_apart(module, size) for size in found.sizes]
-    report(Path(file).stem, rows, found.json)
-    return 0
-
-
-def _apart(module: str, size: int) -> Row:
-    command = [sys.executable, "-m", module, _ONE, str(size)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        sys.exit(done.stderr)
-    row: Row = json.loads(done.stdout)
-    return row
+    parser.add_argument("sizes", type=int, nargs="*", default=list(sizes), metavar=unit)
+    parser.add_argument("--repeat", type=int, default=1, metavar="N", help="runs of which the median is told")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    return parser.parse_args()
 
 
 def report(name: str, rows: Sequence[Row], target: Path | None) -> None:

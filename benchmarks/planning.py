@@ -1,15 +1,14 @@
 """How long a plan takes, and how much memory, where a study of many files is the same on both sides but for a few.
 
-python -m benchmarks.planning [--files N ...] [--json FILE]
+python -m benchmarks.planning [FILES …] [--repeat N] [--json FILE]
 """
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.measuring import Timer, main, peak_mb
+from benchmarks.measuring import Timer, apart, medians, options, peak_mb, report
 from xnat_sync.cli.main import tune_collector
 from xnat_sync.core.errors import Origin
 from xnat_sync.core.planner import files_to_hash, make_plan
@@ -18,7 +17,7 @@ from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, RemoteFile, RemoteObject, RemoteState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 SCANS = 10
 NAMES = ("image.nii.gz", "image.json")
@@ -72,7 +71,7 @@ def _type(ref: Ref) -> str:
     return types.get(ref.level, f"xnat:{ref.level.noun}Data")
 
 
-def _fields(ref: Ref) -> dict[str, str | None]:
+def _fields(ref: Ref) -> Mapping[str, str]:
     return {Level.SESSION: {"date": "2024-03-01"}, Level.SCAN: {"type": "bold", "quality": "usable"}}.get(ref.level, {})
 
 
@@ -107,4 +106,6 @@ def measure(count: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(__file__, __doc__ or "", measure, option="--files", sizes=(500_000, 1_000_000, 2_000_000)))
+    asked = options(__doc__ or "", sizes=(500_000, 1_000_000, 2_000_000), unit="FILES")
+    rows = [medians([apart(measure, size) for _ in range(asked.repeat)]) for size in asked.sizes]
+    report("planning", rows, asked.json)
