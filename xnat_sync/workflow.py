@@ -41,6 +41,7 @@ from xnat_sync.engine.observe import observe
 from xnat_sync.engine.pool import open_pool, stream
 from xnat_sync.engine.stop import Stop
 from xnat_sync.gateway.readonly import ReadOnly
+from xnat_sync.guards.backup import back_up
 from xnat_sync.guards.safety import MOST_DELETES, check_safe, with_lacks
 from xnat_sync.local.digest import md5_of
 from xnat_sync.local.hash_cache import DigestCache, NoCache, Stamp, stamped
@@ -65,7 +66,8 @@ class Options:
     """How to run: ``jobs`` at a time, told to a listener, until ``stop`` says otherwise.
 
     ``reason`` goes into XNAT's history with every write; without ``allow_delete`` a plan that deletes is refused, and
-    with it one that deletes more than ``max_delete`` things.
+    with it one that deletes more than ``max_delete`` things. What is replaced or deleted is kept in ``backup`` first, if
+    that is given; what cannot be kept is left alone.
     Digests go into ``cache``, and come out of it unless ``rehash`` asks to read every file anew.
     """
 
@@ -73,6 +75,7 @@ class Options:
     reason: str = "xnat-sync"
     allow_delete: bool = False
     max_delete: int = MOST_DELETES
+    backup: Path | None = None
     listener: Listener = field(default_factory=Listener)
     stop: Stop = field(default_factory=Stop)
     cache: DigestCache = field(default_factory=NoCache)
@@ -250,6 +253,11 @@ def apply(
     left = reduced(difference, known)
     check_safe(left, allow_delete=options.allow_delete, max_delete=options.max_delete)
     left = pin(left, options)
+    if options.backup:
+        options.listener.reading("keeping what will be replaced or deleted")
+        with open_pool(lambda: ReadOnly(connect()), options.jobs) as reading:
+            known |= back_up(left, options.backup, reading)
+        left = reduced(left, known)
     for outcome in known.values():
         options.listener.finished(outcome)
     with open_pool(connect, options.jobs) as pool:

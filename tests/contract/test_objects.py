@@ -506,3 +506,12 @@ def samples(level: Level, types: ImageTypes, turn: int = 0) -> dict[str, str | N
         name: sample(attribute, turn) for name, attribute in attributes_of(level, xsi_type).items()
     }
     return {**found, "fields.site": f"x & {turn}", "fields.batch": "b"}
+
+
+def test_a_record_is_the_whole_object(study: Study) -> None:
+    study.put(study.subject(), {"group": "controls"})
+    study.put(study.session(), {"note": "kept"})
+    assert b"controls" in study.gateway.record(study.subject())
+    assert b"kept" in study.gateway.record(study.session())
+    with pytest.raises(NotFound):
+        study.gateway.record(study.subject("NOBODY"))

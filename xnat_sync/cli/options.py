@@ -67,6 +67,11 @@ class Apply:
     yes: bool
     allow_delete: bool
     max_delete: int
+    backup_dir: Path | None
+    retry: str | None
+    lock: bool
+    wait_lock: float
+    force_unlock: bool
     reason: str | None
     detail: bool
 
@@ -229,6 +234,15 @@ def _add_apply(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-delete", type=_count, default=10, metavar="N", help="refuse a plan with more deletes (default 10)"
     )
+    parser.add_argument(
+        "--backup-dir", type=Path, metavar="DIR", help="first download what is replaced or deleted into this folder"
+    )
+    parser.add_argument("--retry", metavar="RUN", help="only what that run did not do; last is the newest run here")
+    parser.add_argument(
+        "--wait-lock", type=_count, default=0, metavar="SECONDS", help="wait so long for another run (default 0)"
+    )
+    parser.add_argument("--force-unlock", action="store_true", help="break the lock of another run")
+    parser.add_argument("--no-lock", action="store_true", help="neither take a lock nor heed one")
     parser.add_argument("--reason", help="what XNAT's history shall say (default: the manifest's git commit)")
     parser.add_argument("--detail", action="store_true", help="show every change")
 
@@ -308,6 +322,11 @@ def _apply(found: argparse.Namespace) -> Apply:
         yes=found.yes,
         allow_delete=found.allow_delete,
         max_delete=found.max_delete,
+        backup_dir=found.backup_dir,
+        retry=found.retry,
+        lock=not found.no_lock,
+        wait_lock=found.wait_lock,
+        force_unlock=found.force_unlock,
         reason=found.reason,
         detail=found.detail,
     )

@@ -10,6 +10,7 @@
           TooManyDeletes              more of them than allowed
         MissingRight                  the account may not do all of it
         StalePlan                     the server moved since the plan was made
+        Locked                        another run is working on the project
         Unconfirmed                   nobody said yes
       GatewayError (ref, status)
         Unreachable ServerFault Throttled                  trying again may help
@@ -127,6 +128,10 @@ class MissingRight(PlanError):
 
 class StalePlan(PlanError):
     """The server is no longer as it was when the plan was made."""
+
+
+class Locked(PlanError):
+    """Another run is working on the project."""
 
 
 class Unconfirmed(PlanError):

@@ -29,3 +29,40 @@ class Listener:
 
     def ended(self, report: Report) -> None:
         """The run is over."""
+
+
+class Several(Listener):
+    """Tells several listeners, in order."""
+
+    def __init__(self, *listeners: Listener) -> None:
+        self._listeners = listeners
+
+    def reading(self, what: str) -> None:
+        """See `Listener.reading`."""
+        for listener in self._listeners:
+            listener.reading(what)
+
+    def started(self, plan: Plan) -> None:
+        """See `Listener.started`."""
+        for listener in self._listeners:
+            listener.started(plan)
+
+    def sent(self, count: int) -> None:
+        """See `Listener.sent`."""
+        for listener in self._listeners:
+            listener.sent(count)
+
+    def finished(self, outcome: Outcome) -> None:
+        """See `Listener.finished`."""
+        for listener in self._listeners:
+            listener.finished(outcome)
+
+    def tick(self) -> None:
+        """See `Listener.tick`."""
+        for listener in self._listeners:
+            listener.tick()
+
+    def ended(self, report: Report) -> None:
+        """See `Listener.ended`."""
+        for listener in self._listeners:
+            listener.ended(report)

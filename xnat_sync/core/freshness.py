@@ -17,7 +17,7 @@ from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import ObjectSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from xnat_sync.core.state import RemoteState
 
@@ -46,6 +46,14 @@ def reduced(plan: Plan, without: Container[Ref]) -> Plan:
     left = tuple(change for change in plan.changes if change.ref not in without)
     lacks = tuple(replace(lack, refs=tuple(ref for ref in lack.refs if ref not in without)) for lack in plan.lacks)
     return replace(plan, changes=left, lacks=tuple(lack for lack in lacks if lack.refs))
+
+
+def only(plan: Plan, wanted: Callable[[Ref], bool]) -> Plan:
+    """The part of a plan that some refs ask for, with the creation of all that it lies in."""
+    asked = {change.ref for change in plan.changes if wanted(change.ref)}
+    above = {parent for ref in asked for parent in ref.ancestors()}
+    made = {change.ref for change in plan.of(Action.CREATE) if change.ref in above}
+    return reduced(plan, {change.ref for change in plan.changes} - asked - made)
 
 
 def _is_as_meant(change: Change, remote: RemoteState) -> bool:

@@ -76,6 +76,8 @@ class Report:
     seconds: float = 0.0
     interrupted: bool = False
     warnings: tuple[str, ...] = ()
+    run: str = ""
+    """The name of the run's record, if one was kept."""
 
     @property
     def counts(self) -> Mapping[Status, int]:
@@ -103,6 +105,7 @@ class Report:
         return {
             "format_version": REPORT_FORMAT,
             "project": self.project,
+            "run": self.run,
             "plan_fingerprint": self.plan_fingerprint,
             "ok": self.ok,
             "interrupted": self.interrupted,

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
 
 
+MARKER_RESOURCE = "xnat_sync"
+"""A project's resource in which runs say that they work on it; no content of the project."""
+
+
 def make_plan(project: str, desired: DesiredState, remote: RemoteState, policy: SyncPolicy | None = None) -> Plan:
     """What has to change so that the server says what the manifest says.
 
@@ -51,7 +55,7 @@ def make_plan(project: str, desired: DesiredState, remote: RemoteState, policy: 
     changes.extend(_plan_absent(desired.absent, remote))
     return Plan(
         project=project,
-        changes=tuple(sorted(changes, key=lambda change: change.ref)),
+        changes=tuple(sorted((_kept_out(change, remote) for change in changes), key=lambda change: change.ref)),
         policy=policy,
         unchanged=dict(sorted(unchanged.items())),
         by_size_only=by_size_only,
@@ -277,11 +281,29 @@ def _is_below(ref: Ref, others: Container[Ref]) -> bool:
     return any(above in others for above in ref.ancestors())
 
 
+def _kept_out(change: Change, remote: RemoteState) -> Change:
+    """A change inside of what another project only shares, as the conflict that it is.
+
+    XNAT would let who may edit there write through this project, and takes a delete here for the end of the sharing.
+    """
+    holder = change.ref.at(Level.SESSION) or change.ref.at(Level.SUBJECT)
+    held = remote.objects.get(holder) if holder else None
+    if change.action is Action.CONFLICT or not held or held.project in ("", change.ref.project):
+        return change
+    subject = "" if held.ref == change.ref else f"{held.ref.level.noun} {held.ref.label} "
+    reason = f"{subject}belongs to project {held.project} and is only shared here; change it there"
+    return replace(change, action=Action.CONFLICT, reason=reason)
+
+
+def _is_marker(ref: Ref) -> bool:
+    return ref.parent == Ref.project_of(ref.project).child(Level.RESOURCE, MARKER_RESOURCE)
+
+
 def _foreign(desired: DesiredState, remote: RemoteState) -> dict[Level, int]:
     """How much the server holds that the manifest does not speak of, neither by name nor by what it deletes."""
     unknown = [
         *(ref for ref in remote.objects if ref not in desired.objects),
-        *(ref for ref in remote.files if ref not in desired.files),
+        *(ref for ref in remote.files if ref not in desired.files and not _is_marker(ref)),
     ]
     deleted = desired.absent
     found = Counter(ref.level for ref in unknown if ref not in deleted and not (deleted and _is_below(ref, deleted)))

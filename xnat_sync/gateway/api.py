@@ -107,6 +107,15 @@ class Reader(Protocol):
         """
         ...
 
+    def record(self, ref: Ref) -> bytes:
+        """The whole record of a project, subject, session or scan as the server exports it, in XML. One request.
+
+        Raises:
+            NotFound: there is no such object.
+
+        """
+        ...
+
     def download(self, file: Ref) -> AbstractContextManager[Iterator[bytes]]:
         """The bytes of one file in chunks.
 

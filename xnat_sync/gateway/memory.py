@@ -14,6 +14,7 @@ import threading
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from html import escape
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.datatypes import CUSTOM_PREFIX, attribute_of, generic_attributes
@@ -249,6 +250,14 @@ class MemoryGateway:
         with self._reading("resources", owner) as store:
             store.require(owner)
             return frozenset(store.resources_of(owner))
+
+    def record(self, ref: Ref) -> bytes:
+        """See `Reader.record`. Attributes only, by their names here."""
+        with self._reading("record", ref) as store:
+            store.require(ref)
+            held = store.objects[ref]
+            fields = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in sorted(held.fields.items()))
+            return f'<object type="{held.xsi_type}" label="{ref.label}">{fields}</object>'.encode()
 
     @contextmanager
     def download(self, file: Ref) -> Iterator[Iterator[bytes]]:

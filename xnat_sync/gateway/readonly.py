@@ -64,6 +64,10 @@ class ReadOnly:
         """See `Reader.resources`."""
         return self.__reader.resources(owner)
 
+    def record(self, ref: Ref) -> bytes:
+        """See `Reader.record`."""
+        return self.__reader.record(ref)
+
     def download(self, file: Ref) -> AbstractContextManager[Iterator[bytes]]:
         """See `Reader.download`."""
         return self.__reader.download(file)

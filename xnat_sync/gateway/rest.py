@@ -222,6 +222,13 @@ class RestGateway:
             return self.resources(owner)
         return codec.decode_resources(rows, owner)
 
+    def record(self, ref: Ref) -> bytes:
+        """See `Reader.record`."""
+        reply = _checked(self._get(paths.object_path(ref), [("format", "xml")], ref=ref), ref)
+        if not reply.text.lstrip().startswith("<"):
+            raise UnexpectedReply(f"a record was answered with {reply.text[:100]!r}", ref=ref)
+        return reply.text.encode()
+
     @contextmanager
     def download(self, file: Ref) -> Iterator[Iterator[bytes]]:
         """See `Reader.download`."""

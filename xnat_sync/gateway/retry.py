@@ -116,6 +116,10 @@ class Retrying:
         """See `Reader.resources`."""
         return self._again(lambda: self._gateway.resources(owner))
 
+    def record(self, ref: Ref) -> bytes:
+        """See `Reader.record`."""
+        return self._again(lambda: self._gateway.record(ref))
+
     @contextmanager
     def download(self, file: Ref) -> Iterator[Iterator[bytes]]:
         """See `Reader.download`. Only the beginning is repeated, not a stream that breaks off."""

@@ -80,3 +80,5 @@ def _summary(report: Report) -> str:
 def _next(report: Report) -> Iterator[str]:
     if not report.ok:
         yield "Run the same command again: it does only what is still missing."
+        if report.run:
+            yield f"With --retry {report.run} it leaves everything else alone, too."

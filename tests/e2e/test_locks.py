@@ -1,0 +1,177 @@
+"""Two runs on one project: one waits or is refused, and without a lock nothing is lost either."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from xnat_sync.core.holder import STALE_SECONDS, Holder
+from xnat_sync.guards.lock import machine
+from xnat_sync.server.faults import Fault, FaultKind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import requests
+
+    from xnat_sync.server.running import RunningServer
+
+    Cli = Any
+    Manifest = Callable[..., Path]
+
+FILES = 20
+MARKERS = "/data/projects/P/resources/xnat_sync"
+
+
+@pytest.fixture
+def study(tmp_path: Path, manifest: Manifest, server: RunningServer, http: requests.Session) -> Path:
+    """A project that exists, and a study for it that is worth a marker."""
+    assert http.put(f"{server.url}/data/projects/P?accessibility=private").status_code == 200
+    (tmp_path / "data").mkdir()
+    for number in range(FILES):
+        (tmp_path / f"data/{number}.txt").write_text(str(number), encoding="utf-8")
+    lines = [f'  S{number}: {{resources: {{R: {{files: "{number}.txt"}}}}}}' for number in range(FILES)]
+    return manifest("version: 1\nproject: P\nroot: data\nsubjects:\n" + "\n".join(lines) + "\n")
+
+
+def leave(server: RunningServer, http: requests.Session, **about: Any) -> None:
+    """The marker of another run."""
+    now = time.time()
+    other = Holder(
+        run="20240301T120000Z-aaaaaa", user="alice", host="pc7", machine="", pid=1, since=now - 600, seen=now
+    )
+    text = json.dumps({**json.loads(other.to_text()), **about})
+    sent = http.put(f"{server.url}{MARKERS}/files/{other.run}.json?inbody=true&overwrite=true", data=text)
+    assert sent.status_code == 200
+
+
+def markers(server: RunningServer, http: requests.Session) -> list[str]:
+    reply = http.get(f"{server.url}/data/projects/P/files?format=json")
+    return [row["Name"] for row in reply.json()["ResultSet"]["Result"] if row["collection"] == "xnat_sync"]
+
+
+def resources(server: RunningServer, http: requests.Session) -> list[str]:
+    reply = http.get(f"{server.url}/data/projects/P/resources?format=json")
+    return [row["label"] for row in reply.json()["ResultSet"]["Result"]]
+
+
+def test_the_marker_is_gone_with_its_run_and_an_empty_plan_leaves_none(
+    cli: Cli, study: Path, server: RunningServer, http: requests.Session
+) -> None:
+    assert cli("apply", "--yes", study).status == 0
+    marks = [entry for entry in server.log.writes if "/xnat_sync" in entry.path]
+    assert [entry.method for entry in marks] == ["PUT", "DELETE"]
+    assert resources(server, http) == []
+    server.log.clear()
+    assert cli("apply", "--yes", study).status == 0
+    assert server.log.writes == []
+    assert not any("xnat_sync" in entry.path for entry in server.log)
+
+
+def test_another_runs_marker_refuses_and_names_its_owner(
+    cli: Cli, study: Path, server: RunningServer, http: requests.Session
+) -> None:
+    leave(server, http)
+    server.log.clear()
+    done = cli("apply", "--yes", study)
+    assert done.status == 7
+    assert "alice on pc7, for 10 min (run 20240301T120000Z-aaaaaa)" in done.err
+    assert "--force-unlock" in done.err
+    assert server.log.writes == []
+    assert cli("plan", "--detailed-exitcode", study).status == 2
+    assert cli("apply", "--yes", "--no-lock", study).status == 0
+    assert len(markers(server, http)) == 1
+
+
+@pytest.mark.parametrize(
+    "about", [{"seen": 1.0}, {"machine": machine(), "pid": 4_194_305}, {"seen": "soon"}], ids=["old", "dead", "none"]
+)
+def test_the_marker_of_a_dead_run_counts_for_nothing(
+    cli: Cli, study: Path, server: RunningServer, http: requests.Session, about: dict[str, Any]
+) -> None:
+    leave(server, http, **about)
+    assert cli("apply", "--yes", study).status == 0
+    assert resources(server, http) == []
+
+
+def test_a_marker_is_broken_by_force(cli: Cli, study: Path, server: RunningServer, http: requests.Session) -> None:
+    leave(server, http)
+    assert cli("apply", "--yes", "--force-unlock", study).status == 0
+    assert resources(server, http) == []
+
+
+def test_a_member_cannot_leave_a_marker_and_is_told_so(
+    cli: Cli, study: Path, server: RunningServer, http: requests.Session
+) -> None:
+    http.post(f"{server.url}/xapi/users", json={"username": "member", "password": "secret"})
+    http.put(f"{server.url}/data/projects/P/users/members/member")
+    member = {"XNAT_SYNC_USER": "member", "XNAT_SYNC_PASSWORD": "secret"}
+    done = cli("apply", "--yes", study, environ=member)
+    assert done.status == 0
+    assert "no lock on the server, where only owners can leave one" in done.err
+    assert resources(server, http) == []
+
+
+def test_two_runs_at_once_the_second_waits_and_finds_all_done(cli: Cli, study: Path, server: RunningServer) -> None:
+    done = at_once(cli, server, study, ["--wait-lock", "60"])
+    assert [run.status for run in done] == [0, 0]
+    assert "waiting for another run: " in done[1].err
+    assert "Nothing to do" in done[1].out
+    assert cli("plan", "--detailed-exitcode", study).status == 0
+
+
+def test_two_runs_at_once_the_second_is_refused(cli: Cli, study: Path, server: RunningServer) -> None:
+    done = at_once(cli, server, study, [])
+    assert [run.status for run in done] == [0, 7]
+    assert "another run is working on the project" in done[1].err
+    assert f"(run {json.loads((newest(study)).read_text().splitlines()[0])['run']})" in done[1].err
+
+
+def test_two_runs_at_once_without_a_lock_lose_nothing(
+    cli: Cli, study: Path, server: RunningServer, http: requests.Session
+) -> None:
+    at_once(cli, server, study, ["--no-lock"], first=["--no-lock"])
+    assert cli("apply", "--yes", study).status == 0
+    assert cli("plan", "--detailed-exitcode", study).status == 0
+    assert cli("verify", "--download", study).status == 0
+    rows = http.get(f"{server.url}/data/projects/P/subjects?format=json").json()["ResultSet"]["Result"]
+    assert sorted(row["label"] for row in rows) == sorted(f"S{number}" for number in range(FILES))
+
+
+def at_once(cli: Cli, server: RunningServer, study: Path, second: list[str], first: list[str] | None = None) -> Any:
+    """Two runs, the second begun while the first uploads."""
+    server.faults.add(Fault(kind=FaultKind.DELAY, method="PUT", path="subjects/.*/files", seconds=0.2, times=0))
+    done: list[Any] = [None, None]
+
+    def run() -> None:
+        done[0] = cli("apply", "--yes", *(first or []), study)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    while not any("/resources/R" in entry.path for entry in server.log.writes) and thread.is_alive():
+        time.sleep(0.005)
+    done[1] = cli("apply", "--yes", *second, study)
+    thread.join()
+    server.faults.clear()
+    return done
+
+
+def newest(study: Path) -> Path:
+    return max((study.parent / ".xnat-sync/runs").glob("*.jsonl"))
+
+
+def test_a_holder_is_read_back_and_grows_stale() -> None:
+    now = 1_000_000.0
+    holder = Holder(run="r", user="u", host="h", machine=machine(), pid=os.getpid(), since=now, seen=now)
+    assert Holder.from_text(holder.to_text()) == holder
+    assert not holder.is_stale(now + STALE_SECONDS)
+    assert holder.is_stale(now + STALE_SECONDS + 1)
+    assert not holder.is_stale(now - 9999)
+    for text in ("", "{}", "[" * 100_000, '{"run": 1}'):
+        assert Holder.from_text(text) is None

@@ -1,0 +1,41 @@
+"""What the commands that talk to a server begin with: the study, how to compare, and which server answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xnat_sync import workflow
+from xnat_sync.core.errors import Severity
+from xnat_sync.core.policy import SyncPolicy
+from xnat_sync.report.plan_text import server_text
+from xnat_sync.report.problems import problems_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from xnat_sync.cli.console import Console
+    from xnat_sync.cli.options import Connection
+    from xnat_sync.core.changes import Plan
+    from xnat_sync.gateway.api import GatewayFactory
+
+
+def load(manifests: Sequence[Path], console: Console) -> workflow.Loaded:
+    """The study, its warnings shown on standard error; what only informs is left to ``validate``."""
+    loaded = workflow.validate(manifests, environ=console.environ)
+    console.err.write(problems_text([found for found in loaded.problems if found.severity is Severity.WARNING]))
+    return loaded
+
+
+def policy_of(connection: Connection) -> SyncPolicy:
+    """How to compare, and what."""
+    return SyncPolicy(compare=connection.compare, only=connection.only)
+
+
+def where(plan: Plan, connect: GatewayFactory) -> str:
+    """One line that says which server answers, and to whom."""
+    gateway = connect()
+    try:
+        return server_text(gateway.server(), plan.project)
+    finally:
+        gateway.close()
