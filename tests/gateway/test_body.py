@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from xnat_sync.core.errors import LocalFileError
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import FileSpec
-from xnat_sync.gateway.body import FileBody, Meter, TarBody
+from xnat_sync.gateway.body import CHUNK, FileBody, Meter, TarBody
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,6 +54,17 @@ def test_an_archive_has_the_promised_length_and_all_members(
         found = {member.name: archive.extractfile(member) for member in archive}
         assert {name: file.read() for name, file in found.items() if file} == contents
         assert {(m.uid, m.gid, m.uname, m.gname, m.mtime, m.mode) for m in archive} == {(0, 0, "", "", 0, 0o644)}
+
+
+@pytest.mark.parametrize("size", [512, 2048, CHUNK - 512, CHUNK])
+def test_no_read_before_the_end_gives_out_nothing(tmp_path: Path, size: int) -> None:
+    body = TarBody([spec(tmp_path, name, bytes(size)) for name in "abc"], lambda _: None)
+    given = 0
+    while given < len(body):
+        chunk = body.read(min(size + 512, CHUNK))
+        assert len(chunk) == min(size + 512, CHUNK, len(body) - given)
+        given += len(chunk)
+    assert body.read(10) == b""
 
 
 def test_one_file_is_sent_as_it_is(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 import tarfile
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from xnat_sync.core.state import FileSpec
 
 CHUNK = 1 << 20
+_EMPTY_MD5 = hashlib.md5(usedforsecurity=False).hexdigest()
 
 
 class Meter:
@@ -58,7 +60,7 @@ class HashedFile:
         self._left = spec.size
         self._file = _open(spec.path)
         try:
-            self._check_size(os.fstat(self._file.fileno()).st_size)
+            _check_size(spec, os.fstat(self._file.fileno()).st_size)
             if not self._left:
                 self._check_end()
         except BaseException:
@@ -87,7 +89,7 @@ class HashedFile:
         except OSError as error:
             raise _failure(self.spec.path, error) from error
         if self._left and not chunk:
-            raise self._changed("it became shorter while it was read")
+            raise _changed(self.spec, "it became shorter while it was read")
         self._hash.update(chunk)
         self._left -= len(chunk)
         if chunk and not self._left:
@@ -99,27 +101,39 @@ class HashedFile:
         self._hash.close()
         self._file.close()
 
-    def _check_size(self, size: int) -> None:
-        if size != self.spec.size:
-            raise self._changed(f"it has {size} bytes, not the {self.spec.size} that were planned")
-
     def _check_end(self) -> None:
         if self._file.read(1):
-            raise self._changed("it became longer while it was read")
+            raise _changed(self.spec, "it became longer while it was read")
         if self.spec.md5 is not None and self.md5 != self.spec.md5.lower():
-            raise self._changed("its content is not what was planned")
-
-    def _changed(self, what: str) -> LocalFileError:
-        return LocalFileError(f"{self.spec.path} changed: {what}", path=self.spec.path)
+            raise _changed(self.spec, "its content is not what was planned")
 
 
 def _open(path: str) -> BinaryIO:
+    _regular(path)
     try:
-        if not stat.S_ISREG(Path(path).stat().st_mode):
-            raise LocalFileError(f"{path} is no regular file", path=path)
         return Path(path).open("rb")
     except OSError as error:
         raise _failure(path, error) from error
+
+
+def _regular(path: str) -> int:
+    """The size of a file that is there and no folder, device or pipe, which might not let go of who opens it."""
+    try:
+        found = Path(path).stat()
+    except OSError as error:
+        raise _failure(path, error) from error
+    if not stat.S_ISREG(found.st_mode):
+        raise LocalFileError(f"{path} is no regular file", path=path)
+    return found.st_size
+
+
+def _check_size(spec: FileSpec, size: int) -> None:
+    if size != spec.size:
+        raise _changed(spec, f"it has {size} bytes, not the {spec.size} that were planned")
+
+
+def _changed(spec: FileSpec, what: str) -> LocalFileError:
+    return LocalFileError(f"{spec.path} changed: {what}", path=spec.path)
 
 
 def _failure(path: str, error: OSError) -> LocalFileError:
@@ -203,12 +217,12 @@ class TarBody(Body):
         """
         super().__init__(sent)
         for spec in files:
-            source = HashedFile(spec)
-            source.close()
+            _check_size(spec, _regular(spec.path))
             if not spec.size:
-                self.md5[spec.ref] = source.md5
-        self._size = _padded(sum(len(_header(spec)) + _rounded(spec.size) for spec in files) + 2 * _BLOCK)
-        self._parts = self._make(files)
+                self.md5[spec.ref] = _EMPTY_MD5
+        heads = [_header(spec) for spec in files]
+        self._size = _padded(sum(map(len, heads)) + sum(_rounded(spec.size) for spec in files) + 2 * _BLOCK)
+        self._parts = self._make(files, heads)
         self._rest = b""
 
     def __len__(self) -> int:
@@ -226,17 +240,18 @@ class TarBody(Body):
         self._rest = joined[wanted:]
         return joined[:wanted]
 
-    def _make(self, files: Sequence[FileSpec]) -> Iterator[bytes]:
+    def _make(self, files: Sequence[FileSpec], heads: Sequence[bytes]) -> Iterator[bytes]:
         given = 0
-        for spec in files:
-            head = _header(spec)
+        for spec, head in zip(files, heads, strict=True):
             given += len(head) + _rounded(spec.size)
             yield head
             if spec.size:
                 source = self._current = HashedFile(spec)
                 while source.left:
                     yield self._read_file(CHUNK)
-                yield bytes(_rounded(spec.size) - spec.size)
+                # Nothing empty, which would look like the end.
+                if padding := _rounded(spec.size) - spec.size:
+                    yield bytes(padding)
         yield bytes(self._size - given)
 
 
