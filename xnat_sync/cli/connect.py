@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from xnat_sync.cli.settings import EMBEDDED, Login, ask_password, login_of, server_of
 from xnat_sync.gateway.client import XnatConnection
 from xnat_sync.gateway.pace import Limits
-from xnat_sync.gateway.retry import Retrying
+from xnat_sync.gateway.retry import RetryingFactory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,33 +17,26 @@ if TYPE_CHECKING:
     from xnat_sync.cli.console import Console
     from xnat_sync.cli.options import Connection
     from xnat_sync.engine.stop import Stop
-    from xnat_sync.gateway.api import Gateway
 
 
-class RetryingFactory:
+class StoppableFactory(RetryingFactory):
     """Gateways of one login that try again where that is safe, as long as nobody asks them to stop."""
 
     def __init__(self, connection: XnatConnection, stop: Stop) -> None:
+        super().__init__(connection, sleep=stop.pause)
         self._connection = connection
         self._stop = stop
 
-    def __call__(self) -> Gateway:
-        """A gateway for the calling thread."""
-        return Retrying(self._connection(), sleep=self._stop.pause)
-
-    def close(self) -> None:
-        """End the login."""
-        self._connection.close()
-
     def cut(self) -> None:
-        """Break off all requests."""
+        """Break off all requests, and all waiting for another try."""
+        self._stop.request()
         self._connection.cut()
 
 
 @contextmanager
 def connected(
     connection: Connection, console: Console, manifest_server: str | None, stop: Stop
-) -> Iterator[tuple[RetryingFactory, str]]:
+) -> Iterator[tuple[StoppableFactory, str]]:
     """One login for the length of a block, with the server's address as the user gave it.
 
     ``embedded:DIR`` starts the embedded server over that folder for as long. An interrupt breaks off all requests.
@@ -63,7 +56,7 @@ def connected(
             ask = ask_password if console.stdin.isatty() else None
             login = login_of(connection, console.environ, url, ask)
         limits = Limits(bytes_a_second=connection.bwlimit, requests_a_second=connection.max_requests)
-        factory = RetryingFactory(XnatConnection(url, user=login.user, password=login.password, limits=limits), stop)
+        factory = StoppableFactory(XnatConnection(url, user=login.user, password=login.password, limits=limits), stop)
         stack.callback(factory.close)
         try:
             yield factory, given

@@ -48,6 +48,8 @@ def exit_of_report(report: Report) -> Exit:
         return Exit.INTERRUPTED
     if report.ok:
         return Exit.DONE
+    if any(outcome.failure is Failure.GONE for outcome in report.outcomes):
+        return Exit.SERVER
     if report.counts[Status.APPLIED]:
         return Exit.PARTLY
     reasons = {outcome.failure for outcome in report.outcomes if outcome.failure}

@@ -14,6 +14,7 @@
         Unconfirmed                   nobody said yes
       GatewayError (ref, status)
         Unreachable ServerFault Throttled                  trying again may help
+          ServerGone                    it did not, for long, for nobody
         NotAuthenticated Forbidden NotFound AlreadyExists Rejected UnexpectedReply
       IntegrityError (ref)            the server holds something else than what was sent
 
@@ -155,6 +156,12 @@ class Unreachable(GatewayError):
     """No answer: connection refused, reset, timed out, or cut off."""
 
     retryable = True
+
+
+class ServerGone(Unreachable):
+    """The server has not answered anybody for so long that the run gives up."""
+
+    retryable = False
 
 
 class ServerFault(GatewayError):

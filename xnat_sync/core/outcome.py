@@ -39,6 +39,8 @@ class Failure(enum.Enum):
     """The account may not do it."""
     SERVER = "server"
     """Server or network; trying again may help."""
+    GONE = "gone"
+    """The server does not answer any more: nothing further can succeed."""
     GUARD = "guard"
     """A guard of this program forbids it."""
     OTHER = "other"

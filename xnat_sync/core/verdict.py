@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.errors import Forbidden, GatewayError, NotAuthenticated, XnatSyncError
+from xnat_sync.core.errors import Forbidden, GatewayError, NotAuthenticated, ServerGone, XnatSyncError
 from xnat_sync.core.outcome import Failure, Outcome, Status
 from xnat_sync.core.planner import compare_file, compare_object
 from xnat_sync.core.policy import SyncPolicy
@@ -41,6 +41,8 @@ def failure_of(error: XnatSyncError) -> Failure:
         return Failure.LOGIN
     if isinstance(error, Forbidden):
         return Failure.RIGHT
+    if isinstance(error, ServerGone):
+        return Failure.GONE
     if isinstance(error, GatewayError) and error.retryable:
         return Failure.SERVER
     return Failure.OTHER

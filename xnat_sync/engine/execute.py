@@ -128,6 +128,8 @@ class Execution:
             self._outcomes[outcome.change.ref] = outcome
             if outcome.failure is Failure.LOGIN:
                 self._fatal = f"stopped, since the login is no longer valid: {outcome.message}"
+            elif outcome.failure is Failure.GONE:
+                self._fatal = f"stopped, since {outcome.message}"
             if outcome.status is not Status.APPLIED and outcome.change.action is Action.CREATE:
                 self._missing.add(outcome.change.ref)
             self.listener.finished(outcome)

@@ -1,7 +1,17 @@
 """Trying again, where that is safe and may help.
 
-Every call of the port is safe to repeat: an object is put by its label, a delete of what is gone is done, and an upload
-that may have arrived is settled by its caller, who lists the resource and looks at ``duplicates`` afterwards.
+A call whose answer got lost may or may not have had its effect. How that is settled:
+
+- Reading: it is asked again.
+- An object is put by its label, so putting it twice is putting it once. If the second try hears that it is there
+  already, the first one arrived; the caller reads objects back in any case.
+- A delete of what is gone is done.
+- A refresh brings a catalog in line with the disk, however often.
+- An upload is looked for before it is sent again: what the resource lists as it was sent has arrived. What arrived in
+  part is kept by the server as a duplicate, and settled by the caller, who lists the resource when all is sent.
+
+Waiting is *full jitter* (a random part of a span that doubles), never less than the server asks for, at the cost of one
+budget for the whole run, and ends at once when the run is stopped.
 """
 
 from __future__ import annotations
@@ -13,8 +23,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from xnat_sync.core.errors import GatewayError
+from xnat_sync.core.errors import AlreadyExists, GatewayError
+from xnat_sync.core.planner import compare_file
+from xnat_sync.core.policy import SyncPolicy
+from xnat_sync.core.refs import Level
+from xnat_sync.gateway.api import UploadReply
 from xnat_sync.gateway.body import Meter
+from xnat_sync.gateway.health import Health, is_silence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +37,7 @@ if TYPE_CHECKING:
     from xnat_sync.core.refs import Ref
     from xnat_sync.core.rights import Rights
     from xnat_sync.core.state import FileSpec, ObjectSpec, RemoteFile, RemoteObject
-    from xnat_sync.gateway.api import Gateway, ImageTypes, ServerInfo, UploadReply
+    from xnat_sync.gateway.api import Gateway, GatewayFactory, ImageTypes, ServerInfo
 
 _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
@@ -37,6 +52,8 @@ class RetryPolicy:
     cap: float = 60.0
     patience: float = 300.0
     """The longest wait that a server may ask for."""
+    probe_cap: float = 15.0
+    """The longest wait before looking again whether a server that went away is back."""
 
     def delay(self, failures: int, fraction: float, retry_after: float | None = None) -> float:
         """Seconds to wait after so many failures; ``fraction``, from 0 to 1, says where in the span (*full jitter*)."""
@@ -52,27 +69,67 @@ class Retrying:
         gateway: Gateway,
         policy: RetryPolicy | None = None,
         *,
+        health: Health | None = None,
         sleep: Callable[[float], bool | None] = time.sleep,
         random: Callable[[], float] = _random.random,
     ) -> None:
-        """Wrap a gateway; ``sleep`` may return true, or raise, to give a waiting call up."""
+        """Wrap a gateway; ``sleep`` may return true, or raise, to give a waiting call up.
+
+        ``health`` is what the gateways of one run share.
+        """
         self._gateway = gateway
         self._policy = policy or RetryPolicy()
+        self._health = health or Health()
         self._sleep = sleep
         self._random = random
 
     def _again(self, call: Callable[[], _Answer]) -> _Answer:
-        for failures in range(1, self._policy.attempts):
+        failures = 0
+        while True:
+            self._health.check()
             try:
-                return call()
+                answer = call()
             except GatewayError as error:
+                self._health.failed(error)
                 if not error.retryable:
                     raise
-                seconds = self._policy.delay(failures, self._random(), error.retry_after)
-                _log.info("%s; trying again in %.1f s", error, seconds)
-                if self._sleep(seconds):
+                failures += 1
+                if failures < self._policy.attempts and self._health.may_try_again():
+                    self._pause(self._policy.delay(failures, self._random(), error.retry_after), error)
+                elif is_silence(error) and self._outlasted(error):
+                    failures = self._policy.attempts - 1
+                else:
                     raise
-        return call()
+            else:
+                self._health.answered()
+                return answer
+
+    def _pause(self, seconds: float, error: GatewayError) -> None:
+        """Wait before the next try, or raise the error of the last one if nobody wants to wait."""
+        _log.info("%s; trying again in %.1f s", error, seconds)
+        if self._sleep(seconds):
+            raise error
+
+    def _outlasted(self, error: GatewayError) -> bool:
+        """Wait for a server that answers nobody; whether it does again. False if only this request gets no answer.
+
+        Raises:
+            ServerGone: it does not come back.
+
+        """
+        tries = 0
+        while self._health.is_suspect:
+            tries += 1
+            seconds = self._policy.delay(tries, self._random(), error.retry_after)
+            self._pause(min(seconds, self._policy.probe_cap), error)
+            try:
+                self._gateway.server()
+            except GatewayError as again:
+                self._health.failed(again)
+                self._health.check()
+            else:
+                self._health.answered()
+        return tries > 0
 
     def server(self) -> ServerInfo:
         """See `Reader.server`."""
@@ -132,11 +189,28 @@ class Retrying:
 
     def put_object(self, spec: ObjectSpec, *, exists: bool, fields: Mapping[str, str | None], reason: str) -> None:
         """See `Gateway.put_object`."""
-        self._again(lambda: self._gateway.put_object(spec, exists=exists, fields=fields, reason=reason))
+        # Only of subjects and sessions does the answer mean the object itself; a scan may be there with another type.
+        own = spec.ref.level in (Level.SUBJECT, Level.SESSION)
+        self._put(lambda: self._gateway.put_object(spec, exists=exists, fields=fields, reason=reason), own=own)
 
     def put_session(self, session: ObjectSpec, scans: Sequence[ObjectSpec], *, reason: str) -> None:
         """See `Gateway.put_session`."""
-        self._again(lambda: self._gateway.put_session(session, scans, reason=reason))
+        self._put(lambda: self._gateway.put_session(session, scans, reason=reason), own=True)
+
+    def _put(self, put: Callable[[], None], *, own: bool) -> None:
+        tries = 0
+
+        def call() -> None:
+            nonlocal tries
+            tries += 1
+            try:
+                put()
+            except AlreadyExists:
+                if tries == 1 or not own:
+                    raise
+                _log.info("an earlier try had arrived")
+
+        self._again(call)
 
     def upload(
         self,
@@ -149,13 +223,69 @@ class Retrying:
     ) -> UploadReply:
         """See `Gateway.upload`."""
         meter = Meter(sent)
+        arrived: dict[Ref, str] = {}
+        tries = 0
 
         def call() -> UploadReply:
+            nonlocal tries
+            tries += 1
+            if tries > 1:
+                left = [file for file in files if file.ref not in arrived]
+                arrived.update(self._arrived(resource, left, overwrite=overwrite))
+            left = [file for file in files if file.ref not in arrived]
             meter.rewind()
-            return self._gateway.upload(resource, files, overwrite=overwrite, reason=reason, sent=meter)
+            meter(sum(file.size for file in files) - sum(file.size for file in left))
+            if not left:
+                return UploadReply(md5={}, duplicates=frozenset())
+            return self._gateway.upload(resource, left, overwrite=overwrite, reason=reason, sent=meter)
 
-        return self._again(call)
+        reply = self._again(call)
+        return UploadReply(md5={**arrived, **reply.md5}, duplicates=reply.duplicates)
+
+    def _arrived(self, resource: Ref, files: Sequence[FileSpec], *, overwrite: bool) -> dict[Ref, str]:
+        """Which files a try whose answer got lost has stored, with their digests; none if that cannot be found out.
+
+        Without a digest an old file in the place of a new one would look alike, so what overwrites is sent again.
+        """
+        try:
+            held = {file.ref: file for file in self._gateway.resource_files(resource)}
+        except GatewayError:
+            return {}
+        return {
+            file.ref: file.md5
+            for file in files
+            if file.md5
+            and (found := held.get(file.ref))
+            and (found.md5 or not overwrite)
+            and not compare_file(file, found, SyncPolicy())
+        }
 
     def delete(self, ref: Ref, *, reason: str) -> None:
         """See `Gateway.delete`."""
         self._again(lambda: self._gateway.delete(ref, reason=reason))
+
+
+class RetryingFactory:
+    """Makes the gateways of one run: each tries again, and all share what they know of the server's health."""
+
+    def __init__(
+        self,
+        connect: GatewayFactory,
+        policy: RetryPolicy | None = None,
+        *,
+        health: Health | None = None,
+        sleep: Callable[[float], bool | None] = time.sleep,
+    ) -> None:
+        """Take a factory of gateways that do not try again; ``sleep`` as in `Retrying`."""
+        self._connect = connect
+        self._policy = policy
+        self._health = health or Health()
+        self._sleep = sleep
+
+    def __call__(self) -> Retrying:
+        """A gateway for the calling thread."""
+        return Retrying(self._connect(), self._policy, health=self._health, sleep=self._sleep)
+
+    def close(self) -> None:
+        """End the login."""
+        self._connect.close()
