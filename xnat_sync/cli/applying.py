@@ -109,8 +109,9 @@ class _Applying:
         return exit_of_report(report)
 
     def _closed(self, record: RunRecord, report: Report) -> Report:
-        """Write the end of the record; the report names it."""
+        """Write the end of the record; the report names it, and the plan as it was shown."""
         record.end(report)
+        report = replace(report, plan_fingerprint=record.fingerprint)
         if record.warning:
             return replace(report, warnings=(*report.warnings, record.warning))
         return replace(report, run=self._id)

@@ -60,6 +60,7 @@ class RunRecord(Listener):
     def __init__(self, folder: Path, run: str, plan: Plan, about: dict[str, str]) -> None:
         """Open the record; ``about`` are words for its first line (version, server, reason)."""
         self.warning = ""
+        self.fingerprint = plan.fingerprint
         self._file: TextIO | None = None
         try:
             make_state_folder(folder)
@@ -71,7 +72,7 @@ class RunRecord(Listener):
                 "format_version": RECORD_FORMAT,
                 "run": run,
                 "project": plan.project,
-                "plan_fingerprint": plan.fingerprint,
+                "plan_fingerprint": self.fingerprint,
                 "changes": len(plan.changes),
                 **about,
             }
