@@ -39,6 +39,7 @@ def measure(files: int, round_trip: float) -> dict[str, Any]:
             "round trip ms": round_trip,
             "ours s": run.seconds,
             "of it sending s": sending,
+            "processor s": run.processor,
             "requests": run.requests,
             "memory MB": run.memory_mb,
             "xnatpy s": other.seconds,
