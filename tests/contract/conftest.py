@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
@@ -94,12 +94,77 @@ class Study:
         return next((held for held in read(ref.project, wanted) if held.ref == ref), None)
 
 
+class Harm(Protocol):
+    """What accidents do to a server's disk."""
+
+    def lose(self, file: Ref) -> None: ...
+
+    def cut(self, file: Ref, content: bytes) -> None:
+        """Put other bytes behind the catalog's back."""
+
+    def leave(self, file: Ref, content: bytes) -> None:
+        """Put a file that no catalog lists."""
+
+    def empty_catalog(self, resource: Ref) -> None: ...
+
+
+class MemoryHarm:
+    def __init__(self, server: MemoryServer) -> None:
+        self.server = server
+        self.lose = server.lose
+        self.leave = server.add_orphan
+        self.empty_catalog = server.empty_catalog
+
+    def cut(self, file: Ref, content: bytes) -> None:
+        self.server.store(file, content, catalogued=self.server.files()[file])
+
+
+class DiskHarm:
+    def __init__(self, archive: Path) -> None:
+        self.archive = archive
+
+    def path(self, ref: Ref) -> Path:
+        session, scan, resource = ref.at(Level.SESSION), ref.at(Level.SCAN), ref.at(Level.RESOURCE)
+        assert resource
+        if session:
+            home = self.archive / ref.project / "arc001" / session.label
+            home /= f"SCANS/{scan.label}" if scan else "RESOURCES"
+        else:
+            subject = ref.at(Level.SUBJECT)
+            home = self.archive / ref.project / (f"subjects/{subject.label}" if subject else "resources")
+        return home / resource.label / (ref.label if ref.level is Level.FILE else "")
+
+    def lose(self, file: Ref) -> None:
+        self.path(file).unlink()
+
+    def cut(self, file: Ref, content: bytes) -> None:
+        self.path(file).write_bytes(content)
+
+    def leave(self, file: Ref, content: bytes) -> None:
+        self.path(file).parent.mkdir(parents=True, exist_ok=True)
+        self.path(file).write_bytes(content)
+
+    def empty_catalog(self, resource: Ref) -> None:
+        (self.path(resource) / f"{resource.label}_catalog.xml").write_bytes(b"")
+
+
 @pytest.fixture(scope="session")
-def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XnatConnection]:
-    with running(tmp_path_factory.mktemp("xnat")) as server:
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the embedded server's files."""
+    return tmp_path_factory.mktemp("xnat") / "archive"
+
+
+@pytest.fixture(scope="session")
+def connection(archive: Path) -> Iterator[XnatConnection]:
+    with running(archive.parent) as server:
         factory = XnatConnection(server.url, "admin", "admin")
         yield factory
         factory.close()
+
+
+@pytest.fixture
+def harm(factory: GatewayFactory, archive: Path) -> Harm:
+    return MemoryHarm(factory) if isinstance(factory, MemoryServer) else DiskHarm(archive)
 
 
 @pytest.fixture(params=["memory", "embedded"])

@@ -5,6 +5,7 @@ Rules for every method: a failure is a `GatewayError`; reads may be repeated fre
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -36,6 +37,17 @@ class UploadReply:
 
     md5: Mapping[Ref, str]
     duplicates: frozenset[str]
+
+
+class Repair(enum.Enum):
+    """What a refresh of a catalog can bring in line with the files on the server's disk."""
+
+    DIGESTS = "digests"
+    """Compute the digest and size of every catalogued file anew."""
+    ENTRIES = "entries"
+    """Catalogue the files that no entry names; the new entries have neither format nor content label."""
+    GHOSTS = "ghosts"
+    """Drop the entries whose file is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +119,22 @@ class Reader(Protocol):
         """
         ...
 
+    def disk_files(self, session: Ref) -> Mapping[Ref, int]:
+        """The files in the folders of a session's resources and of its scans', catalogued or not, with their sizes.
+
+        One request, two where the session was neither listed nor put before.
+        """
+        ...
+
+    def disk_size(self, file: Ref) -> int | None:
+        """The size of a catalogued file on the server's disk, ``None`` if it is not there. One request.
+
+        Raises:
+            Rejected: as `download`.
+
+        """
+        ...
+
     def record(self, ref: Ref) -> bytes:
         """The whole record of a project, subject, session or scan as the server exports it, in XML. One request.
 
@@ -166,6 +194,14 @@ class Gateway(Reader, Protocol):
         Raises:
             LocalFileError: a file is gone, or no longer has the size or the digest of its spec.
 
+        """
+        ...
+
+    def refresh(self, resource: Ref, repairs: frozenset[Repair], *, size: int, reason: str) -> None:
+        """Bring a resource's catalog in line with the server's disk. Needs no more than the right to edit.
+
+        ``size`` is how many bytes the server will have to read, for how long to wait. A server that does not get at the
+        catalog answers success and does nothing: list what matters afterwards. Nothing happens to what is not there.
         """
         ...
 

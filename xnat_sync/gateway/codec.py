@@ -18,9 +18,10 @@ from xnat_sync.core.errors import UnexpectedReply
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import RemoteFile, RemoteObject
 from xnat_sync.gateway import paths
+from xnat_sync.gateway.api import Repair
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from xnat_sync.core.state import FileSpec, ObjectSpec
 
@@ -29,6 +30,9 @@ Query = list[tuple[str, str]]
 
 CLEAR = "NULL"
 """XNAT's word for emptying a value (`DBAction.ValueParser`)."""
+
+_LONGEST_NUMBER = 20
+"""Digits. No file is larger, and Python refuses to read numbers of thousands."""
 
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"}
 _UNESCAPES = {escape: character for character, escape in _ESCAPES.items()}
@@ -109,6 +113,15 @@ def decode_duplicates(text: str) -> frozenset[str]:
         return frozenset(str(path) for path in found)
     except (ValueError, KeyError, TypeError) as error:
         raise UnexpectedReply(f"an upload was answered with {text[:100]!r}") from error
+
+
+_OPTIONS = {Repair.DIGESTS: "checksum", Repair.ENTRIES: "append", Repair.GHOSTS: "delete"}
+
+
+def refresh_query(resource: Ref, repairs: Iterable[Repair]) -> Query:
+    """The parameters of a refresh. The counts are always brought in line; without any option it would do everything."""
+    options = sorted(_OPTIONS[repair] for repair in repairs)
+    return [("resource", paths.archive_uri(resource)), ("options", ",".join([*options, "populateStats"]))]
 
 
 # --- listings
@@ -242,12 +255,27 @@ def _decode_file(row: Row, resource: Ref, path: str) -> RemoteFile:
     size = str(row.get("Size", ""))
     return RemoteFile(
         ref=resource.child(Level.FILE, path),
-        size=int(size) if size.isdigit() else -1,
+        size=int(size) if _is_number(size) else -1,
         md5=str(row.get("digest") or "").lower() or None,
         # A few words that a million files share.
         format=sys.intern(value_of(row, "file_format")),
         content=sys.intern(value_of(row, "file_content")),
     )
+
+
+def decode_disk(rows: Sequence[Row], session: Ref) -> dict[Ref, int]:
+    """The files in a session's folder with their sizes; folders, catalogs and what is no resource's are left out."""
+    found = {}
+    for row in rows:
+        name, size = str(row.get("Name") or ""), str(row.get("Size") or "")
+        ref = paths.parse_disk_name(name, session) if row.get("DIR") != "true" else None
+        if ref is not None and _is_number(size):
+            found[ref] = int(size)
+    return found
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < _LONGEST_NUMBER
 
 
 def decode_resources(rows: Sequence[Row], owner: Ref) -> frozenset[Ref]:

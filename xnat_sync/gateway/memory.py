@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from xnat_sync.core.state import ObjectSpec, RemoteFile, RemoteObject
-    from xnat_sync.gateway.api import ImageTypes
+    from xnat_sync.gateway.api import ImageTypes, Repair
 
 
 class Moment(enum.Enum):
@@ -87,7 +87,7 @@ class MemoryServer:
     @property
     def writes(self) -> int:
         """How many calls so far were writes."""
-        return sum(self.calls[name] for name in ("put_object", "put_session", "upload", "delete"))
+        return sum(self.calls[name] for name in ("put_object", "put_session", "upload", "refresh", "delete"))
 
     def objects(self) -> dict[Ref, RemoteObject]:
         """All objects with all their attributes."""
@@ -124,10 +124,30 @@ class MemoryServer:
         with self._lock:
             self._store.resources.setdefault(resource, {})
 
-    def add_orphan(self, file: Ref) -> None:
+    def add_orphan(self, file: Ref, content: bytes = b"") -> None:
         """Leave a file that no catalog lists but that blocks its name, as a failed catalog write does."""
         with self._lock:
-            self._store.add_orphan(file)
+            self._store.add_orphan(file, content)
+
+    def lose(self, file: Ref) -> None:
+        """Take a file from the server's disk behind the catalog's back."""
+        with self._lock:
+            self._store.lose(file)
+
+    def empty_catalog(self, resource: Ref) -> None:
+        """Leave all files of a resource on disk and in no catalog, as a crash while the catalog is written does."""
+        with self._lock:
+            self._store.empty_catalog(resource)
+
+    def double(self, resource: Ref) -> None:
+        """Have a resource twice under one label, as two first uploads at once make it: files are listed twice."""
+        with self._lock:
+            self._store.doubled.add(resource)
+
+    def orphans(self) -> frozenset[Ref]:
+        """The files on disk that no catalog lists."""
+        with self._lock:
+            return self._store.orphans()
 
     def remove(self, ref: Ref) -> None:
         """Take away an object, a resource or a file, as another client would."""
@@ -227,29 +247,37 @@ class MemoryGateway:
         with self._reading("session_files", None) as store:
             for ref in wanted:
                 store.require(ref)
-            return tuple(
-                file.remote
-                for resource, files in store.resources.items()
-                if resource.at(Level.SESSION) in wanted
-                for file in files.values()
-            )
+            resources = [resource for resource in store.resources if resource.at(Level.SESSION) in wanted]
+            return tuple(file for resource in resources for file in store.listed(resource))
 
     def own_files(self, owner: Ref) -> tuple[RemoteFile, ...]:
         """See `Reader.own_files`."""
         with self._reading("own_files", owner) as store:
-            resources = store.resources_of(owner)
-            return tuple(file.remote for resource in resources for file in store.resources[resource].values())
+            return tuple(file for resource in store.resources_of(owner) for file in store.listed(resource))
 
     def resource_files(self, resource: Ref) -> tuple[RemoteFile, ...]:
         """See `Reader.resource_files`."""
         with self._reading("resource_files", resource) as store:
-            return tuple(file.remote for file in store.resources.get(resource, {}).values())
+            return store.listed(resource)
 
     def resources(self, owner: Ref) -> frozenset[Ref]:
         """See `Reader.resources`."""
         with self._reading("resources", owner) as store:
             store.require(owner)
             return frozenset(store.resources_of(owner))
+
+    def disk_files(self, session: Ref) -> Mapping[Ref, int]:
+        """See `Reader.disk_files`."""
+        with self._reading("disk_files", session) as store:
+            store.require(session)
+            return {ref: size for ref, size in store.disk().items() if ref.at(Level.SESSION) == session}
+
+    def disk_size(self, file: Ref) -> int | None:
+        """See `Reader.disk_size`."""
+        with self._reading("disk_size", file) as store:
+            if not store.has_file(file) or store.is_lost(file):
+                return None
+            return len(self._server.content(file))
 
     def record(self, ref: Ref) -> bytes:
         """See `Reader.record`. Attributes only, by their names here."""
@@ -263,7 +291,7 @@ class MemoryGateway:
     def download(self, file: Ref) -> Iterator[Iterator[bytes]]:
         """See `Reader.download`."""
         with self._reading("download", file) as store:
-            if not store.has_file(file):
+            if not store.has_file(file) or store.is_lost(file):
                 raise NotFound("no such file", ref=file, status=404)
             content = self._server.content(file)
         yield (content[start : start + CHUNK] for start in range(0, len(content), CHUNK))
@@ -318,6 +346,13 @@ class MemoryGateway:
                 with self._lock:
                     store.end_upload(resource)
         return UploadReply(md5={ref: md5 for ref, (_, md5) in bodies.items()}, duplicates=frozenset(duplicates))
+
+    def refresh(self, resource: Ref, repairs: frozenset[Repair], *, size: int, reason: str) -> None:
+        """See `Gateway.refresh`. Digests are computed even where uploads get none, as XNAT does when told so."""
+        with self._answering(Call(method="refresh", ref=resource, reason=reason)) as store:
+            if store is not None:
+                with self._lock:
+                    store.refresh(resource, repairs, checksums=self._server.checksums)
 
     def delete(self, ref: Ref, *, reason: str) -> None:
         """See `Gateway.delete`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from xnat_sync.core.datatypes import (
 from xnat_sync.core.errors import AlreadyExists, Forbidden, GatewayError, NotFound, Rejected, ServerFault
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import RemoteFile, RemoteObject
+from xnat_sync.gateway.api import Repair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,10 +36,11 @@ _ID_LETTER = {Level.SUBJECT: "S", Level.SESSION: "E"}
 
 @dataclass(slots=True)
 class StoredFile:
-    """One file: what the catalog says about it, and its bytes."""
+    """One file: what the catalog says about it, and its bytes on disk; ``lost`` are those of a file that is gone."""
 
     remote: RemoteFile
     content: bytes
+    lost: bool = False
 
 
 @dataclass(slots=True)
@@ -49,7 +52,9 @@ class Store:
     _sessions: dict[tuple[str, str], Ref] = field(default_factory=dict)
     _burnt: set[str] = field(default_factory=set)
     _busy: set[Ref] = field(default_factory=set)
-    _orphans: set[Ref] = field(default_factory=set)
+    _orphans: dict[Ref, bytes] = field(default_factory=dict)
+    doubled: set[Ref] = field(default_factory=set)
+    """Resources that two rows of the server's table stand for: what they hold is listed twice."""
     _count: int = 0
 
     def require(self, ref: Ref) -> None:
@@ -125,6 +130,10 @@ class Store:
                 self._sessions.pop((gone.project, gone.label), None)
         for gone in [own for own in self.resources if _is_at_or_below(own, ref)]:
             del self.resources[gone]
+            self.doubled.discard(gone)
+        if ref.level < Level.RESOURCE:
+            # A deleted resource leaves what it does not know on disk; what it lay in takes it along.
+            self._orphans = {own: content for own, content in self._orphans.items() if not _is_at_or_below(own, ref)}
 
     def _make_parent(self, ref: Ref) -> None:
         parent = ref.parent
@@ -212,28 +221,81 @@ class Store:
         self._busy.discard(resource)
 
     def put_file(self, spec: FileSpec, content: bytes, md5: str | None) -> None:
-        """Store one file over whatever was there."""
+        """Store one file over whatever was there. Without a new digest the old one stays, as in XNAT."""
         resource = spec.ref.parent
         assert resource
+        old = self.resources.get(resource, {}).get(spec.ref)
+        md5 = md5 or (old.remote.md5 if old else None)
         remote = RemoteFile(
             ref=spec.ref, size=len(content), md5=md5, format=spec.format or "", content=spec.content or ""
         )
         self.resources.setdefault(resource, {})[spec.ref] = StoredFile(remote, content)
-        self._orphans.discard(spec.ref)
+        self._orphans.pop(spec.ref, None)
 
-    def add_orphan(self, ref: Ref) -> None:
+    def add_orphan(self, ref: Ref, content: bytes) -> None:
         """Leave a file on the server's disk of which no catalog knows, as an upload does whose catalog write failed."""
         self.remove(ref)
-        self._orphans.add(ref)
+        self._orphans[ref] = content
+
+    def lose(self, ref: Ref) -> None:
+        """Take a file from the disk and leave its entry."""
+        assert ref.parent
+        self.resources[ref.parent][ref].lost = True
+
+    def empty_catalog(self, resource: Ref) -> None:
+        """Make orphans of all files of a resource."""
+        files = self.resources[resource]
+        self._orphans |= {ref: file.content for ref, file in files.items() if not file.lost}
+        files.clear()
+
+    def orphans(self) -> frozenset[Ref]:
+        """The files on disk that no catalog has."""
+        return frozenset(self._orphans)
+
+    def disk(self) -> dict[Ref, int]:
+        """All files on disk with their sizes."""
+        files = (entry for held in self.resources.values() for entry in held.items())
+        catalogued = {ref: len(file.content) for ref, file in files if not file.lost}
+        return {ref: len(content) for ref, content in self._orphans.items()} | catalogued
+
+    def listed(self, resource: Ref) -> tuple[RemoteFile, ...]:
+        """The files of a resource as listings show them."""
+        files = tuple(file.remote for file in self.resources.get(resource, {}).values())
+        return files * 2 if resource in self.doubled else files
+
+    def refresh(self, resource: Ref, repairs: frozenset[Repair], *, checksums: bool) -> None:
+        """Bring a catalog in line with the disk; new entries get a digest where the server keeps digests."""
+        files = self.resources.get(resource)
+        if files is None:
+            return
+        if Repair.ENTRIES in repairs:
+            for ref in [own for own in self._orphans if own.parent == resource]:
+                content = self._orphans.pop(ref)
+                digest = _md5(content) if checksums else None
+                files[ref] = StoredFile(RemoteFile(ref=ref, size=len(content), md5=digest), content)
+        for ref, file in list(files.items()):
+            if file.lost and Repair.GHOSTS in repairs:
+                del files[ref]
+            elif not file.lost and Repair.DIGESTS in repairs:
+                file.remote = replace(file.remote, size=len(file.content), md5=_md5(file.content))
 
     def is_taken(self, ref: Ref) -> bool:
-        """Whether an upload without ``overwrite`` finds a file of that name: in the catalog, or on disk only."""
-        return ref in self._orphans or self.has_file(ref)
+        """Whether an upload without ``overwrite`` finds a file of that name on disk, in the catalog or not."""
+        return ref in self._orphans or (self.has_file(ref) and not self.is_lost(ref))
+
+    def is_lost(self, ref: Ref) -> bool:
+        """Whether a catalogued file is gone from the disk."""
+        assert ref.parent
+        return self.resources[ref.parent][ref].lost
 
     def has_file(self, ref: Ref) -> bool:
         """Whether a file is in its resource's catalog."""
         assert ref.parent
         return ref in self.resources.get(ref.parent, {})
+
+
+def _md5(content: bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def _is_imaging(xsi_type: str) -> bool:

@@ -37,6 +37,7 @@ AUTH = "/data/auth"
 JSESSION = "/data/JSESSION"
 BUILD_INFO = "/xapi/siteConfig/buildInfo"
 CHECKSUMS = "/xapi/siteConfig/checksums"
+REFRESH = "/data/services/refresh/catalog"
 PROJECT_CREATION = "/xapi/siteConfig/uiAllowNonAdminProjectCreation"
 
 
@@ -121,6 +122,29 @@ def resources_path(owner: Ref, accession_id: str) -> str:
             return f"/data/experiments/{accession_id}/scans/{_segment(owner, Level.SCAN, owner.label)}/resources"
         case _:
             raise ValueError(f"a {owner.level.noun} has no resources")
+
+
+def disk_path(accession_id: str) -> str:
+    """The path that lists the folder of an experiment."""
+    return f"/data/experiments/{accession_id}/DIR"
+
+
+def archive_uri(resource: Ref) -> str:
+    """How a refresh names a resource (`RefreshCatalog`)."""
+    return "/archive" + object_path(resource).removeprefix("/data")
+
+
+_HOUSEKEEPING = re.compile(r"(?:.*/)?(?:[^/]*_catalog\.xml|\.~[^/]*)", re.DOTALL)
+_ON_DISK = re.compile(r"(?:SCANS/(?P<scan>[^/]+)|RESOURCES)/(?P<resource>[^/]+)/(?P<path>.+)", re.DOTALL)
+
+
+def parse_disk_name(name: str, session: Ref) -> Ref | None:
+    """The file that lies under a name in a session's folder; ``None`` for catalogs, locks and other things."""
+    found = _ON_DISK.fullmatch(name)
+    if found is None or _HOUSEKEEPING.fullmatch(found["path"]):
+        return None
+    owner = session.child(Level.SCAN, found["scan"]) if found["scan"] else session
+    return owner.child(Level.RESOURCE, found["resource"]).child(Level.FILE, found["path"])
 
 
 def _segment(ref: Ref, level: Level, label: str) -> str:

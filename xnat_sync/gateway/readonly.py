@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from xnat_sync.core.refs import Ref
@@ -63,6 +63,14 @@ class ReadOnly:
     def resources(self, owner: Ref) -> frozenset[Ref]:
         """See `Reader.resources`."""
         return self.__reader.resources(owner)
+
+    def disk_files(self, session: Ref) -> Mapping[Ref, int]:
+        """See `Reader.disk_files`."""
+        return self.__reader.disk_files(session)
+
+    def disk_size(self, file: Ref) -> int | None:
+        """See `Reader.disk_size`."""
+        return self.__reader.disk_size(file)
 
     def record(self, ref: Ref) -> bytes:
         """See `Reader.record`."""

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from xnat_sync.core.rights import Rights
     from xnat_sync.core.state import FileSpec, ObjectSpec, RemoteFile, RemoteObject
-    from xnat_sync.gateway.api import ImageTypes
+    from xnat_sync.gateway.api import ImageTypes, Repair
     from xnat_sync.gateway.body import Body
     from xnat_sync.gateway.codec import Query
 
@@ -222,6 +222,26 @@ class RestGateway:
             return self.resources(owner)
         return codec.decode_resources(rows, owner)
 
+    def disk_files(self, session: Ref) -> Mapping[Ref, int]:
+        """See `Reader.disk_files`."""
+        query = [("format", "json"), ("recursive", "true")]
+        reply = self._get(paths.disk_path(self._accession_id(session)), query, ref=session)
+        if reply.status == 404:
+            # Without any file there is no folder. A session that was made anew since is looked up again next time.
+            self._memory.forget(session)
+            return {}
+        return codec.decode_disk(codec.decode_rows(_checked(reply, session).text), session)
+
+    def disk_size(self, file: Ref) -> int | None:
+        """See `Reader.disk_size`."""
+        reply = self._transport.send(Request(method="HEAD", path=_readable_path(file), ref=file))
+        if reply.status == 404:
+            return None
+        stated = _checked(reply, file).headers.get("content-length", "")
+        if not stated.isdigit():
+            raise UnexpectedReply("the server does not say how large the file is", ref=file)
+        return int(stated)
+
     def record(self, ref: Ref) -> bytes:
         """See `Reader.record`."""
         reply = _checked(self._get(paths.object_path(ref), [("format", "xml")], ref=ref), ref)
@@ -232,11 +252,7 @@ class RestGateway:
     @contextmanager
     def download(self, file: Ref) -> Iterator[Iterator[bytes]]:
         """See `Reader.download`."""
-        assert file.parent
-        name = paths.read_name(file.label)
-        if name is None:
-            raise Rejected("no URL can carry this file name, so the file cannot be asked for", ref=file)
-        with self._transport.stream(Request(method="GET", path=paths.file_path(file.parent, name), ref=file)) as chunks:
+        with self._transport.stream(Request(method="GET", path=_readable_path(file), ref=file)) as chunks:
             yield chunks
 
     def close(self) -> None:
@@ -288,6 +304,14 @@ class RestGateway:
         if not reply.text and "content-type" not in reply.headers:
             self._notice_silence(resource, files)
         return UploadReply(md5=opener.md5, duplicates=codec.decode_duplicates(reply.text))
+
+    def refresh(self, resource: Ref, repairs: frozenset[Repair], *, size: int, reason: str) -> None:
+        """See `Gateway.refresh`."""
+        query = encode_query([*codec.refresh_query(resource, repairs), *_reason(reason)])
+        request = Request(method="POST", path=paths.REFRESH, query=query, size=size, ref=resource)
+        reply = self._transport.send(request)
+        if reply.status != 404:
+            _checked(reply, resource)
 
     def delete(self, ref: Ref, *, reason: str) -> None:
         """See `Gateway.delete`."""
@@ -415,6 +439,15 @@ class _BodyOpener:
 def encode_query(query: Query) -> str:
     """Parameters as a query string, spaces as ``%20``."""
     return urlencode(query, quote_via=quote, safe="/:@,")
+
+
+def _readable_path(file: Ref) -> str:
+    """The path of a file's bytes."""
+    assert file.parent
+    name = paths.read_name(file.label)
+    if name is None:
+        raise Rejected("no URL can carry this file name, so the file cannot be asked for", ref=file)
+    return paths.file_path(file.parent, name)
 
 
 def _word(reply: Reply) -> str:

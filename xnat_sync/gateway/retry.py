@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from xnat_sync.core.refs import Ref
     from xnat_sync.core.rights import Rights
     from xnat_sync.core.state import FileSpec, ObjectSpec, RemoteFile, RemoteObject
-    from xnat_sync.gateway.api import Gateway, GatewayFactory, ImageTypes, ServerInfo
+    from xnat_sync.gateway.api import Gateway, GatewayFactory, ImageTypes, Repair, ServerInfo
 
 _log = logging.getLogger(__name__)
 _Answer = TypeVar("_Answer")
@@ -173,6 +173,14 @@ class Retrying:
         """See `Reader.resources`."""
         return self._again(lambda: self._gateway.resources(owner))
 
+    def disk_files(self, session: Ref) -> Mapping[Ref, int]:
+        """See `Reader.disk_files`."""
+        return self._again(lambda: self._gateway.disk_files(session))
+
+    def disk_size(self, file: Ref) -> int | None:
+        """See `Reader.disk_size`."""
+        return self._again(lambda: self._gateway.disk_size(file))
+
     def record(self, ref: Ref) -> bytes:
         """See `Reader.record`."""
         return self._again(lambda: self._gateway.record(ref))
@@ -259,6 +267,10 @@ class Retrying:
             and (found.md5 or not overwrite)
             and not compare_file(file, found, SyncPolicy())
         }
+
+    def refresh(self, resource: Ref, repairs: frozenset[Repair], *, size: int, reason: str) -> None:
+        """See `Gateway.refresh`."""
+        self._again(lambda: self._gateway.refresh(resource, repairs, size=size, reason=reason))
 
     def delete(self, ref: Ref, *, reason: str) -> None:
         """See `Gateway.delete`."""
