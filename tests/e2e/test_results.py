@@ -77,7 +77,7 @@ def test_json_documents_keep_to_their_schemas(cli: Cli, study: Path, tmp_path: P
 
 
 def test_every_schema_is_printed(cli: Cli) -> None:
-    for name in ("manifest", "plan", "report", "problems", "verification"):
+    for name in ("manifest", "plan", "report", "problems", "verification", "error"):
         done = cli("schema", name)
         assert done.status == 0
         Draft202012Validator.check_schema(json.loads(done.out))
@@ -172,3 +172,28 @@ def test_checksums_off_is_said_and_size_decides(cli: Cli, study: Path, server: R
     assert "6 files compared by size only: the server states no digest" in plan.out
     assert "equal in size only" in cli("verify", study).out
     assert cli("verify", "--download", study).status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "kind", "status"),
+    [
+        (["plan"], {"XNAT_SYNC_PASSWORD": "wrong"}, "NotAuthenticated", 4),
+        (["plan", "--server", "http://127.0.0.1:9"], {}, "Unreachable", 5),
+        (["plan", "--server", "ftp://x"], {}, "UsageError", 64),
+    ],
+)
+def test_what_ends_a_command_early_is_a_document_too(
+    cli: Cli, study: Path, arguments: list[str], environ: dict[str, str], kind: str, status: int
+) -> None:
+    done = cli(*arguments, "--format", "json", study, environ=environ)
+    assert done.status == status
+    data = document(done.out, "error")
+    assert (data["error"]["kind"], data["error"]["exit"]) == (kind, status)
+
+
+def test_a_stored_plan_is_for_its_own_server(cli: Cli, study: Path, tmp_path: Path) -> None:
+    stored = tmp_path / "plan.json"
+    assert cli("plan", "--out", stored, study).status == 0
+    done = cli("apply", "--yes", "--server", f"embedded:{tmp_path / 'another'}", "--format", "json", stored)
+    assert done.status == 7
+    assert document(done.out, "error")["error"]["kind"] == "StalePlan"

@@ -15,7 +15,7 @@ from xnat_sync.cli.planfile import read_plan
 from xnat_sync.cli.reading import load, policy_of, where
 from xnat_sync.cli.settings import cache_folder
 from xnat_sync.core.changes import Action
-from xnat_sync.core.errors import Unconfirmed, UsageError
+from xnat_sync.core.errors import StalePlan, Unconfirmed, UsageError
 from xnat_sync.core.events import Several
 from xnat_sync.core.freshness import only, reduced
 from xnat_sync.core.refs import Level
@@ -91,6 +91,8 @@ class _Applying:
             connected(self._command.connection, self._console, server, self._options.stop) as (connect, url),
             ExitStack() as stack,
         ):
+            if saved and saved.server and url != saved.server:
+                raise StalePlan(f"the plan was made for {saved.server}, and this is {url}; plan again")
             agreed = agree(connect)
             listeners = [self._options.listener]
             if not agreed.left.is_empty and self._command.lock:

@@ -64,12 +64,16 @@ def _dispatch(invocation: Invocation, console: Console) -> int:
 
 
 def _tell(error: XnatSyncError, invocation: Invocation, console: Console) -> None:
-    """Say what went wrong: problems where results go, everything else on standard error."""
+    """Say what went wrong: problems where results go, everything else on standard error, and as a document if asked."""
     if isinstance(error, ManifestError):
         from xnat_sync.cli.output import write_problems
 
         write_problems(error.problems, invocation, console)
         return
+    if invocation.format == "json":
+        from xnat_sync.cli.output import error_data, write_data
+
+        write_data(error_data(error), console)
     place = f"{error.path}: " if isinstance(error, LocalFileError) else ""
     console.err.write(f"xnat-sync: {visible(place + str(error))}\n")
     if isinstance(error, PlanError):

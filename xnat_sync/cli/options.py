@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MANIFEST = "xnat.yaml"
 DEFAULT_PORT = 8080
-SCHEMAS = ("manifest", "plan", "report", "problems", "verification")
+SCHEMAS = ("manifest", "plan", "report", "problems", "verification", "error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

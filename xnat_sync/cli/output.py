@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from xnat_sync.cli.exits import exit_of_error
+from xnat_sync.core.errors import LocalFileError, PlanError
 from xnat_sync.report.problems import problems_data, problems_text, summary_text
 
 if TYPE_CHECKING:
@@ -12,7 +14,10 @@ if TYPE_CHECKING:
 
     from xnat_sync.cli.console import Console
     from xnat_sync.cli.options import Invocation
-    from xnat_sync.core.errors import Problem
+    from xnat_sync.core.errors import Problem, XnatSyncError
+
+
+ERROR_FORMAT = 1
 
 
 def write_data(data: Mapping[str, Any], console: Console) -> None:
@@ -28,6 +33,20 @@ def json_text(data: Mapping[str, Any], encoding: str = "utf-8") -> str:
     except UnicodeEncodeError:
         return json.dumps(data, indent=2) + "\n"
     return text
+
+
+def error_data(error: XnatSyncError) -> dict[str, Any]:
+    """What ended a command before it had a result, as plain JSON values described by ``schemas/error.v1.json``."""
+    return {
+        "format_version": ERROR_FORMAT,
+        "error": {
+            "kind": type(error).__name__,
+            "exit": int(exit_of_error(error)),
+            "message": str(error),
+            "path": error.path if isinstance(error, LocalFileError) else None,
+            "refs": [str(ref) for ref in error.refs] if isinstance(error, PlanError) else [],
+        },
+    }
 
 
 def write_result(data: Mapping[str, Any], text: str, invocation: Invocation, console: Console) -> None:
