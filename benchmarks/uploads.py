@@ -9,14 +9,15 @@ import random
 import struct
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_Files = Callable[[str], Iterable[tuple[str, bytes]]]
-"""The names and contents of the files of one scan, whose names begin so."""
+_Files = Callable[[str], Iterable[tuple[str, Iterable[bytes]]]]
+"""The names and contents, in pieces, of the files of one scan, whose names begin so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,11 @@ def diffusion_study(folder: Path, project: str, sessions: int, scans: int = 10) 
     """Sessions of scans of an image with its sidecar and its gradient tables."""
     chance = random.Random(sessions)
 
-    def files(stem: str) -> Iterator[tuple[str, bytes]]:
-        yield f"{stem}.nii.gz", gzip.compress(_image(chance), 1, mtime=0)
-        yield f"{stem}.json", b'{"EchoTime": 0.09, "MagneticFieldStrength": 3}'
-        yield f"{stem}.bval", b"0 1000 1000 1000 1000\n"
-        yield f"{stem}.bvec", b"0 1 0 0 1\n0 0 1 0 0\n0 0 0 1 0\n"
+    def files(stem: str) -> Iterator[tuple[str, Iterable[bytes]]]:
+        yield f"{stem}.nii.gz", [gzip.compress(_image(chance), 1, mtime=0)]
+        yield f"{stem}.json", [b'{"EchoTime": 0.09, "MagneticFieldStrength": 3}']
+        yield f"{stem}.bval", [b"0 1000 1000 1000 1000\n"]
+        yield f"{stem}.bvec", [b"0 1 0 0 1\n0 0 1 0 0\n0 0 0 1 0\n"]
 
     return _write(folder, project, sessions, scans, files)
 
@@ -71,9 +72,9 @@ def pairs_study(folder: Path, project: str, sessions: int, scans: int = 10) -> U
     """Sessions of scans of a small image with its sidecar."""
     chance = random.Random(sessions)
 
-    def files(stem: str) -> Iterator[tuple[str, bytes]]:
-        yield f"{stem}.nii.gz", gzip.compress(_image(chance, (8, 8, 4, 1)), 1, mtime=0)
-        yield f"{stem}.json", b'{"EchoTime": 0.09}'
+    def files(stem: str) -> Iterator[tuple[str, Iterable[bytes]]]:
+        yield f"{stem}.nii.gz", [gzip.compress(_image(chance, (8, 8, 4, 1)), 1, mtime=0)]
+        yield f"{stem}.json", [b'{"EchoTime": 0.09}']
 
     return _write(folder, project, sessions, scans, files)
 
@@ -82,8 +83,9 @@ def large_files_study(folder: Path, project: str, files: int, megabytes: int) ->
     """One session with so many scans of one large file each."""
     block = random.Random(files).randbytes(1_000_000)
 
-    def make(stem: str) -> Iterator[tuple[str, bytes]]:
-        yield f"{stem}.dat", stem.encode() + block * megabytes
+    def make(stem: str) -> Iterator[tuple[str, Iterable[bytes]]]:
+        # Never whole in memory: what a process holds counts for those that it starts.
+        yield f"{stem}.dat", chain([stem.encode()], repeat(block, megabytes))
 
     return _write(folder, project, 1, files, make)
 
@@ -92,8 +94,8 @@ def small_files_study(folder: Path, project: str, files: int, resources: int = 5
     """So many small files in so many resources, ten a session."""
     chance = random.Random(files)
 
-    def make(stem: str) -> Iterator[tuple[str, bytes]]:
-        return ((f"{stem}_part-{part:04}.dat", chance.randbytes(size)) for part in range(files // resources))
+    def make(stem: str) -> Iterator[tuple[str, Iterable[bytes]]]:
+        return ((f"{stem}_part-{part:04}.dat", [chance.randbytes(size)]) for part in range(files // resources))
 
     return _write(folder, project, resources // 10, 10, make)
 
@@ -109,7 +111,8 @@ def _write(folder: Path, project: str, sessions: int, scans: int, files: _Files)
             here.mkdir(parents=True, exist_ok=True)
             names = []
             for name, content in files(stem):
-                (here / name).write_bytes(content)
+                with (here / name).open("wb") as file:
+                    file.writelines(content)
                 names.append(name)
             made.append(Scan(str(scan), "dwi", f"dwi {scan}", str(here), tuple(names)))
         found.append(Session(subject, f"{subject}_ses-01", "2024-03-01", tuple(made)))
