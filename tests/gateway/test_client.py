@@ -10,6 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 import requests.exceptions
@@ -385,6 +386,39 @@ def test_a_redirect_to_another_host_gets_no_password(scripted: Callable[..., str
     with pytest.raises(NotAuthenticated, match="gets no password"):
         XnatConnection(scripted(redirect), "admin", PASSWORD)().server()
     assert seen == ["GET"]
+
+
+def test_a_redirect_behind_the_front_page_gets_no_password_either(scripted: Callable[..., str]) -> None:
+    seen: list[str] = []
+
+    def redirect(request: BaseHTTPRequestHandler) -> None:
+        seen.append(request.command)
+        request.send_response(200 if request.path == "/" else 307)
+        request.send_header("Location", f"http://admin:{PASSWORD.replace(' ', '')}@localhost:9{request.path}")
+        request.send_header("Content-Length", "0")
+        request.end_headers()
+
+    with pytest.raises(NotAuthenticated, match="redirects to http://localhost, which gets no password"):
+        XnatConnection(scripted(redirect), "admin", PASSWORD)().server()
+    assert set(seen) == {"GET"}
+
+
+def test_a_server_that_repeats_what_it_was_sent_is_not_repeated(scripted: Callable[..., str]) -> None:
+    def echo(request: BaseHTTPRequestHandler, sent: str) -> None:
+        body = f"<html><h3>no such thing: {sent} {request.headers}</h3></html>".encode()
+        request.send_response(500 if "auth" in request.path else 200)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        echo(request, f"admin {PASSWORD} {quote(PASSWORD)}")
+
+    with pytest.raises(GatewayError) as caught:
+        XnatConnection(scripted(answer), "admin", PASSWORD)().server()
+    assert "no such thing: admin •••" in str(caught.value)
+    assert PASSWORD not in str(caught.value)
+    assert quote(PASSWORD) not in str(caught.value)
 
 
 def test_a_server_that_is_no_xnat_is_said_so(scripted: Callable[..., str]) -> None:

@@ -17,7 +17,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 import requests.adapters
@@ -42,6 +42,7 @@ from xnat_sync.gateway.body import CHUNK, Body
 from xnat_sync.gateway.pace import Limits, Pace, Paced
 from xnat_sync.gateway.replies import Reply, error_of, is_page
 from xnat_sync.gateway.rest import Memory, Request, RestGateway
+from xnat_sync.gateway.secrecy import scrubbed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -254,7 +255,7 @@ class XnatConnection:
 
     def _log_in(self, generation: int) -> _Session:
         user, password = self._login
-        with translated(f"login to {self.url} as {user}"), _trusting(self._verify):
+        with self.discreet(), translated(f"login to {self.url} as {user}"), _trusting(self._verify):
             url = self._settled_url()
             # "cli" is xnatpy's word for a session that outlives its object.
             with (
@@ -278,6 +279,20 @@ class XnatConnection:
         _log.debug("logged in to %s as %s", url, name)
         return _Session(generation, token, cookies, name, url)
 
+    def scrub(self, text: str) -> str:
+        """A text of the server without the password and the session's ID."""
+        user, password = self._login
+        return scrubbed(text, user, (password, *([self._session.token] if self._session else [])))
+
+    @contextmanager
+    def discreet(self) -> Iterator[None]:
+        """Inside, errors do not repeat what the server was sent in confidence."""
+        try:
+            yield
+        except GatewayError as error:
+            error.args = tuple(self.scrub(str(argument)) for argument in error.args)
+            raise
+
     @contextmanager
     def _refusal_explained(self, url: str) -> Iterator[None]:
         """Xnatpy calls every failure a refused login, also that of a server which is down for a moment."""
@@ -300,12 +315,19 @@ class XnatConnection:
             http.verify = self._verify
             with http.get(self.url, timeout=(CONNECT_SECONDS, self._read_seconds), stream=True) as reply:
                 found = re.sub(r"/(app|data)/.*", "", reply.url.partition("?")[0]).rstrip("/")
-        old, new = urlsplit(self.url), urlsplit(found)
-        if found == self.url:
-            return found
-        if old.hostname != new.hostname or (old.scheme, new.scheme) == ("https", "http"):
-            raise NotAuthenticated(f"{self.url} redirects to {new.scheme}://{new.netloc}, which gets no password")
+            self._require_same_host(found)
+            # What programs ask for may lead elsewhere than the front page, and a redirected login takes its body along.
+            asked = found + paths.BUILD_INFO
+            seconds = (CONNECT_SECONDS, self._read_seconds)
+            with http.get(asked, timeout=seconds, allow_redirects=False, stream=True) as reply:
+                if reply.is_redirect:
+                    self._require_same_host(urljoin(asked, reply.headers["location"]))
         return found
+
+    def _require_same_host(self, url: str) -> None:
+        old, new = urlsplit(self.url), urlsplit(url)
+        if old.hostname != new.hostname or (old.scheme, new.scheme) == ("https", "http"):
+            raise NotAuthenticated(f"{self.url} redirects to {new.scheme}://{new.hostname}, which gets no password")
 
 
 class _Wire:
@@ -329,6 +351,7 @@ class _Wire:
                 with translated(_title(request), request.ref):
                     text = _text(reply)
                 if not self._is_ended(reply, text):
+                    text = text if reply.ok else self._connection.scrub(text)
                     return Reply(status=reply.status_code, text=text, headers=_headers(reply))
         raise NotAuthenticated("the server ends every session at once", ref=request.ref)
 
@@ -343,6 +366,7 @@ class _Wire:
                 with translated(_title(request), request.ref):
                     text = _text(reply)
                 if not self._is_ended(reply, text):
+                    text = self._connection.scrub(text)
                     raise error_of(Reply(status=reply.status_code, text=text, headers=_headers(reply)), request.ref)
         raise NotAuthenticated("the server ends every session at once", ref=request.ref)
 
