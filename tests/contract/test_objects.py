@@ -499,6 +499,15 @@ def test_a_session_with_a_scan_that_is_refused_is_not_made(study: Study) -> None
     assert study.gateway.sessions(study.project.label, NOTHING) == ()
 
 
+@pytest.mark.parametrize("label", ["1.5", "a b", "ü", "1/2", "a&b"])
+def test_a_scan_that_has_no_address_is_refused_in_a_session_too(study: Study, label: str) -> None:
+    study.put(study.subject())
+    session = ObjectSpec(ref=study.session(), xsi_type="xnat:mrSessionData")
+    with pytest.raises(Rejected):
+        study.gateway.put_session(session, [ObjectSpec(ref=study.scan(label), xsi_type="xnat:mrScanData")], reason="x")
+    assert study.gateway.sessions(study.project.label, NOTHING) == ()
+
+
 def samples(level: Level, types: ImageTypes, turn: int = 0) -> dict[str, str | None]:
     """A value for every attribute of a type, custom variables among them."""
     xsi_type = types.session if level is Level.SESSION else types.scan

@@ -272,6 +272,7 @@ class RestGateway:
         """See `Gateway.put_session`."""
         for spec in (session, *scans):
             _require_label(spec.ref)
+            paths.object_path(spec.ref)  # What has no address by itself gets none here either.
         query = [*codec.session_query(session, scans), *_reason(reason)]
         self._note_answer(session.ref, self._put_attributes(paths.object_path(session.ref), query, session.ref))
 
