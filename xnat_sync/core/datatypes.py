@@ -390,17 +390,20 @@ def _integer_error(attribute: Attribute, text: str) -> str | None:
 
 # XNAT keeps texts XML-escaped and measures them so (`TurbineUtils.escapeParam`): how many characters each one grows by.
 _ESCAPED_LENGTH = {"&": 4, "<": 3, ">": 3, '"': 5, "'": 5}
+_MOST_ESCAPED = 1 + max(_ESCAPED_LENGTH.values())
 
 
 def _text_error(attribute: Attribute, text: str) -> str | None:
     if not text:
         return "is empty (write null to clear it)"
-    length = len(text) + sum(text.count(character) * more for character, more in _ESCAPED_LENGTH.items())
+    length = len(text)
+    if length * _MOST_ESCAPED > attribute.longest:
+        length += sum(text.count(character) * more for character, more in _ESCAPED_LENGTH.items())
     if length > attribute.longest:
         return f"is {length} characters long as XNAT keeps it; XNAT takes {attribute.longest}"
     if text.strip().upper() == "NULL":
         return "is XNAT's word for clearing a value (write null without quotes to clear it)"
-    if re.search(r"<[^>]*script", text, re.IGNORECASE):
+    if "<" in text and re.search(r"<[^>]*script", text, re.IGNORECASE):
         return "contains a <script> tag, which XNAT refuses"
     return None
 

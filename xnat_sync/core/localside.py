@@ -20,8 +20,7 @@ class Breach:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundFile:
+class FoundFile(NamedTuple):
     """One regular, readable local file: ``name`` is relative to the root with ``/``, ``path`` is absolute."""
 
     name: str
@@ -30,16 +29,14 @@ class FoundFile:
     mtime_ns: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Matches:
+class Matches(NamedTuple):
     """What a pattern means on the disk: the files sorted by name, and what forbids to take them as they are."""
 
     files: tuple[FoundFile, ...] = ()
     breaches: tuple[Breach, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalFile:
+class LocalFile(NamedTuple):
     """A local file to look into, with its name inside the resource, which says what it should be."""
 
     path: str

@@ -23,6 +23,9 @@ class Level(enum.IntEnum):
     RESOURCE = 4
     FILE = 5
 
+    # That of an enum runs Python code, and levels are keys everywhere.
+    __hash__ = int.__hash__
+
     @property
     def noun(self) -> str:
         """The word that people read, e.g. ``scan``."""
@@ -135,7 +138,10 @@ class Ref(tuple[str, ...]):
     @property
     def parent(self) -> Ref | None:
         """The ref one level up, ``None`` for a project."""
-        return next(self.ancestors(), None)
+        length = len(self) - 1
+        while length and self[length - 1] is _SKIPPED:
+            length -= 1
+        return Ref(self[:length]) if length else None
 
     def ancestors(self) -> Iterator[Ref]:
         """Every ref above this one, nearest first."""

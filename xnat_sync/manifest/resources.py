@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from xnat_sync.manifest.study import Study
 
 
+_MATES = {".hdr": ".img", ".img": ".hdr"}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
     """What holds at one place of a manifest: where its files lie, and its defaults."""
@@ -172,12 +175,9 @@ class ResourceReader:
     def _check_pairs(self, ref: Ref, taken: dict[str, FoundFile]) -> None:
         """Half a pair is of no use to who downloads the resource."""
         known = {name.lower() for name in taken}
-        if not any(name.endswith((".hdr", ".img")) for name in known):
-            return
         for name in taken:
-            stem, suffix = name[:-4].lower(), name[-4:].lower()
-            mate = {".hdr": ".img", ".img": ".hdr"}.get(suffix)
-            if mate and stem + mate not in known:
+            mate = _MATES.get(name[-4:].lower())
+            if mate and name[:-4].lower() + mate not in known:
                 target = ref.child(Level.FILE, name)
                 summary = f"{shown(name)} is in the resource {ref.label} without its {mate}"
                 self._problems.add("XS315", summary, self._study.files[target].origin, ref=target)

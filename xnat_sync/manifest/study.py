@@ -73,7 +73,8 @@ class Study:
         spelled = self._spelled.setdefault((ref.level, siblings), {})
         folded = ref.label.casefold()
         if folded not in spelled:
-            spelled[folded] = (ref, node.bare())
+            # What lies below a session is soon forgotten, see `done`.
+            spelled[folded] = (ref, node if ref.level > Level.SESSION else node.bare())
             return
         other, first = spelled[folded]
         if other == ref:

@@ -255,7 +255,11 @@ class _Composer:
         if frame.anchor:
             self._anchors[frame.anchor] = _Anchored(frame.container, weight, frame.height)
         if self._stack:
-            self._weigh(self._stack[-1], weight - 1, frame.expanded, frame.height)
+            above = self._stack[-1]
+            above.heavier += weight - 1
+            above.expanded += frame.expanded
+            if above.height <= frame.height:
+                above.height = frame.height + 1
         self._put(frame.container, frame.mark)
 
     def _alias(self, event: yaml.AliasEvent) -> None:
@@ -274,17 +278,12 @@ class _Composer:
             self._take_odd_key(frame, found.value, mark, merges=False)
             return
         if frame:
-            self._weigh(frame, found.weight - 1, found.weight, found.height)
+            frame.heavier += found.weight - 1
+            frame.expanded += found.weight
+            frame.height = max(frame.height, found.height + 1)
             if frame.expanded > MOST_EXPANDED:
                 self._stop("XS004", f"the aliases expand to more than {MOST_EXPANDED:,} values", mark)
         self._put(found.value, mark)
-
-    @staticmethod
-    def _weigh(frame: _Frame, heavier: int, expanded: int, height: int) -> None:
-        """Count what hangs below a mapping or list."""
-        frame.heavier += heavier
-        frame.expanded += expanded
-        frame.height = max(frame.height, height + 1)
 
     def _put(self, value: Data, mark: int) -> None:
         """Hang a finished value into what is being read."""
