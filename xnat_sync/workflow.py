@@ -66,8 +66,8 @@ class Options:
     """How to run: ``jobs`` at a time, told to a listener, until ``stop`` says otherwise.
 
     ``reason`` goes into XNAT's history with every write; without ``allow_delete`` a plan that deletes is refused, and
-    with it one that deletes more than ``max_delete`` things. What is replaced or deleted is kept in ``backup`` first, if
-    that is given; what cannot be kept is left alone.
+    with it one that deletes more than ``max_delete`` things. What is replaced or deleted is kept in ``backup`` first,
+    if that is given; what cannot be kept is left alone.
     Digests go into ``cache``, and come out of it unless ``rehash`` asks to read every file anew.
     """
 

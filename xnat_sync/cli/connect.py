@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xnat_sync.cli.settings import EMBEDDED, Login, ask_password, login_of, server_of
+from xnat_sync.cli.settings import EMBEDDED, Login, ask_password, ca_file_of, login_of, server_of
 from xnat_sync.gateway.client import XnatConnection
 from xnat_sync.gateway.pace import Limits
 from xnat_sync.gateway.retry import RetryingFactory
@@ -56,7 +56,9 @@ def connected(
             ask = ask_password if console.stdin.isatty() else None
             login = login_of(connection, console.environ, url, ask)
         limits = Limits(bytes_a_second=connection.bwlimit, requests_a_second=connection.max_requests)
-        factory = StoppableFactory(XnatConnection(url, user=login.user, password=login.password, limits=limits), stop)
+        trusted = ca_file_of(connection, console.environ) or True
+        account = XnatConnection(url, user=login.user, password=login.password, verify=trusted, limits=limits)
+        factory = StoppableFactory(account, stop)
         stack.callback(factory.close)
         try:
             yield factory, given

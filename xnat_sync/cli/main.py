@@ -83,13 +83,20 @@ def _tell(error: XnatSyncError, invocation: Invocation, console: Console) -> Non
             console.err.write(f"  … and {len(error.refs) - REFS_SHOWN} more\n")
 
 
+class _Visible(logging.Formatter):
+    """Log lines with what a terminal would obey spelled out: they quote servers."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - a method of the base class
+        return visible(super().formatMessage(record))
+
+
 def _log_to(stream: TextIO, *, debug: bool) -> None:
     """Log to standard error: every request when debugging, nothing but warnings otherwise."""
     logger = logging.getLogger("xnat_sync")
     for handler in list(logger.handlers):
         logger.removeHandler(handler)
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(_Visible("%(levelname)s %(name)s: %(message)s"))
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if debug else logging.WARNING)
     logger.propagate = False

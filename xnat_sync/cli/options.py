@@ -26,6 +26,7 @@ class Connection:
 
     server: str | None
     user: str | None
+    ca_file: Path | None
     jobs: int
     compare: Compare
     only: tuple[str, ...]
@@ -196,6 +197,9 @@ def _server_parser(*, rehash: bool = False) -> _Parser:
     group = server.add_argument_group("server")
     group.add_argument("--server", metavar="URL", help="address of the XNAT, or embedded:DIR")
     group.add_argument("--user", help="account; the password is asked for on the terminal")
+    group.add_argument(
+        "--ca-file", type=Path, metavar="FILE", help="certificates (PEM) to trust instead of the usual ones"
+    )
     group.add_argument("--jobs", type=_positive, default=4, metavar="N", help="requests at a time (default 4)")
     group.add_argument(
         "--bwlimit", type=_rate, metavar="RATE", help="bytes a second at most, all files together: 500K, 10M"
@@ -294,6 +298,7 @@ def _connection(found: argparse.Namespace) -> Connection:
     return Connection(
         server=found.server,
         user=found.user,
+        ca_file=found.ca_file,
         jobs=found.jobs,
         compare=Compare(found.compare),
         only=tuple(found.only),

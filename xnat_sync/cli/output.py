@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from xnat_sync.cli.exits import exit_of_error
@@ -20,14 +21,22 @@ if TYPE_CHECKING:
 ERROR_FORMAT = 1
 
 
+# What is no sign: delete, the second set of control characters, and what turns the direction of writing.
+_OBEYED = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
+
+
 def write_data(data: Mapping[str, Any], console: Console) -> None:
     """One JSON document."""
     console.out.write(json_text(data, getattr(console.out, "encoding", None) or "utf-8"))
 
 
 def json_text(data: Mapping[str, Any], encoding: str = "utf-8") -> str:
-    """JSON that an encoding can carry: escaped where it, or a file's name that is no text, needs that."""
+    """JSON that an encoding can carry: escaped where it, or a file's name that is no text, needs that.
+
+    Escaped is too what a terminal would obey; below the space JSON itself sees to that.
+    """
     text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    text = _OBEYED.sub(lambda found: json.dumps(found.group())[1:-1], text)
     try:
         text.encode(encoding)
     except UnicodeEncodeError:

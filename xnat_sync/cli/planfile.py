@@ -42,8 +42,11 @@ def read_plan(path: Path) -> Plan:
     folder = path.resolve().parent
     try:
         plan = Plan.from_data(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"cannot use {path}: {error}") from error
+    if any(isinstance(change.wanted, FileSpec) and not change.wanted.md5 for change in plan.changes):
+        # It could name any file of this machine, and nobody would have approved of what is in it.
+        raise UsageError(f"cannot use {path}: it sends files without saying what is in them; store it with plan --out")
     return _with_paths(plan, lambda local: os.path.normpath(folder / local))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import importlib
 import importlib.util
+import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,6 +57,23 @@ def server_of(connection: Connection, environ: Mapping[str, str], manifest: str 
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise UsageError(f"the server's address must begin with https:// or http://, not {parts.scheme or server!r}")
     return server.rstrip("/")
+
+
+def ca_file_of(connection: Connection, environ: Mapping[str, str]) -> str | None:
+    """The file with the certificates of authorities to trust, ``None`` for the usual ones.
+
+    Raises:
+        UsageError: it holds none.
+
+    """
+    given = connection.ca_file or environ.get("XNAT_SYNC_CA_FILE")
+    if not given:
+        return None
+    try:
+        ssl.create_default_context(cafile=str(given))
+    except OSError as error:  # An SSLError is one.
+        raise UsageError(f"{given} holds no certificates to trust: {error.strerror or error}") from None
+    return str(given)
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path | None:

@@ -18,6 +18,7 @@ from xnat_sync.local.hash_cache import open_cache
 from xnat_sync.report.plan_text import plan_text
 from xnat_sync.report.progress import listener_for
 from xnat_sync.report.run_text import verification_text
+from xnat_sync.report.wording import visible
 
 if TYPE_CHECKING:
     from xnat_sync.cli.console import Console
@@ -54,7 +55,7 @@ def _plan(command: options.MakePlan, run: workflow.Options, invocation: options.
         text = where(plan, connect) + plan_text(plan, detail=command.detail)
     if command.out:
         write_plan(plan, command.out)
-        text += f"Next: xnat-sync apply {command.out}\n"
+        text += f"Next: xnat-sync apply {visible(str(command.out))}\n"
     write_result(plan.to_data(), text, invocation, console)
     return Exit.DIFFERENCES if command.detailed_exitcode and not plan.is_empty else Exit.DONE
 

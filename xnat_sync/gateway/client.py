@@ -240,7 +240,7 @@ class XnatConnection:
 
     def open_session(self, session: _Session) -> requests.Session:
         """A `requests.Session` that is logged in."""
-        http = requests.Session()
+        http = _Http()
         http.headers["User-Agent"] = USER_AGENT
         http.auth = _no_auth  # Or requests would look into netrc, and send a password with every request.
         http.verify = self._verify
@@ -299,7 +299,7 @@ class XnatConnection:
         try:
             yield
         except xnat.exceptions.XNATLoginFailedError:
-            with requests.Session() as http:
+            with _Http() as http:
                 http.auth = _no_auth
                 http.verify = self._verify
                 with http.get(url + paths.AUTH, timeout=CONNECT_SECONDS, allow_redirects=False) as reply:
@@ -309,7 +309,7 @@ class XnatConnection:
 
     def _settled_url(self) -> str:
         """Where the server's address leads: the same host, or the password goes nowhere."""
-        with requests.Session() as http:
+        with _Http() as http:
             http.headers["User-Agent"] = USER_AGENT
             http.auth = _no_auth
             http.verify = self._verify
@@ -502,6 +502,14 @@ class _Adapter(requests.adapters.HTTPAdapter):
             "http": partial(_HTTPPool, opened=self._opened),
             "https": partial(_HTTPSPool, opened=self._opened),
         }
+
+
+class _Http(requests.Session):
+    """Trusts whom it is told to; `requests` puts the environment's ``REQUESTS_CA_BUNDLE`` in the place of that."""
+
+    def merge_environment_settings(self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any) -> Any:
+        told = self.verify if verify is None and isinstance(self.verify, str) else verify
+        return super().merge_environment_settings(url, proxies, stream, told, cert)
 
 
 class _Quiet(logging.Filter):

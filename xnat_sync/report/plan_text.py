@@ -23,7 +23,8 @@ SHOWN = 20
 def server_text(server: ServerInfo, project: str) -> str:
     """One line that says where the plan was made."""
     digests = {True: "on", False: "off", None: "unknown"}[server.checksums]
-    return f"Server  {server.url} (XNAT {server.version}) as {server.user} · project {project} · digests {digests}\n"
+    url, version, user = visible(server.url), visible(server.version), visible(server.user)
+    return f"Server  {url} (XNAT {version}) as {user} · project {visible(project)} · digests {digests}\n"
 
 
 def plan_text(plan: Plan, *, detail: bool = False) -> str:
@@ -31,7 +32,7 @@ def plan_text(plan: Plan, *, detail: bool = False) -> str:
     limit = len(plan.changes) if detail else SHOWN
     lines: list[str] = []
     if not plan.is_empty:
-        lines += [_legend(plan), "", plan.project]
+        lines += [_legend(plan), "", visible(plan.project)]
         sections = (
             _new_objects(plan),
             _from_images(plan, detail=detail),
@@ -120,7 +121,7 @@ def _files(plan: Plan) -> Iterator[list[str]]:
         yield [f"  + {visible(resource.short)}  {count(len(group), 'file')}  {total}", *names]
     for change in plan.of(Action.REPLACE):
         lines = [f"      {_diff(diff)}" for diff in change.diffs]
-        yield [f"  ~ {visible(change.ref.short)}  {change.reason}  {size(change.bytes_to_send)}", *lines]
+        yield [f"  ~ {visible(change.ref.short)}  {visible(change.reason)}  {size(change.bytes_to_send)}", *lines]
 
 
 def _conflicts(plan: Plan) -> Iterator[list[str]]:
@@ -130,13 +131,13 @@ def _conflicts(plan: Plan) -> Iterator[list[str]]:
 
 def _deletes(plan: Plan) -> Iterator[list[str]]:
     for change in plan.of(Action.DELETE):
-        yield [f"  - {change.ref.level.noun} {visible(change.ref.short)}  {change.reason}"]
+        yield [f"  - {change.ref.level.noun} {visible(change.ref.short)}  {visible(change.reason)}"]
 
 
 def _diff(diff: FieldDiff) -> str:
     before, after = (visible(value) if value is not None else "(not set)" for value in (diff.before, diff.after))
     source = f"  from {visible(diff.source)}" if diff.source else ""
-    return f"{diff.name}: {before} → {after}{source}"
+    return f"{visible(diff.name)}: {before} → {after}{visible(source)}"
 
 
 def _cut(entries: list[list[str]], limit: int) -> Iterator[str]:

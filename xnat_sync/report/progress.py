@@ -10,7 +10,7 @@ from tqdm import tqdm
 from xnat_sync.core.events import Listener
 from xnat_sync.core.outcome import Outcome, Report, Status
 from xnat_sync.report.run_text import outcome_line
-from xnat_sync.report.wording import size
+from xnat_sync.report.wording import size, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ class Bars(Listener):
 
     def reading(self, what: str) -> None:
         """Say it in one line."""
-        self._stream.write(f"{what} …\n")
+        self._stream.write(f"{visible(what)} …\n")
         self._stream.flush()
 
     def started(self, plan: Plan) -> None:
@@ -96,7 +96,7 @@ class Heartbeat(Listener):
 
     def reading(self, what: str) -> None:
         """Say it in one line."""
-        self._write(what)
+        self._write(visible(what))
 
     def started(self, plan: Plan) -> None:
         """Say what is to come."""
