@@ -71,7 +71,7 @@ class _Applying:
         self._folder = state_folder(command.manifests[0])
         self._options = replace(
             run,
-            reason=command.reason or git_reason(command.manifests[0], version=__version__),
+            reason=(command.reason or "").strip() or git_reason(command.manifests[0], version=__version__),
             allow_delete=command.allow_delete,
             max_delete=command.max_delete,
             backup=command.backup_dir / self._id if command.backup_dir else None,
