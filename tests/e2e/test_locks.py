@@ -100,6 +100,19 @@ def test_the_marker_of_a_dead_run_counts_for_nothing(
     assert resources(server, http) == []
 
 
+def test_a_short_run_heeds_markers_and_clears_dead_ones_but_leaves_none(
+    cli: Cli, study: Path, server: RunningServer, http: requests.Session
+) -> None:
+    leave(server, http)
+    one = ("apply", "--yes", "--only", "S1", study)
+    assert cli(*one).status == 7
+    leave(server, http, seen=1.0)
+    server.log.clear()
+    assert cli(*one).status == 0
+    assert not any("/xnat_sync/files" in entry.path for entry in server.log.writes)
+    assert resources(server, http) == []
+
+
 def test_a_marker_is_broken_by_force(cli: Cli, study: Path, server: RunningServer, http: requests.Session) -> None:
     leave(server, http)
     assert cli("apply", "--yes", "--force-unlock", study).status == 0

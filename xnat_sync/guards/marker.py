@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.errors import GatewayError, XnatSyncError
+from xnat_sync.core.errors import Forbidden, GatewayError, XnatSyncError
 from xnat_sync.core.holder import Holder
 from xnat_sync.core.planner import MARKER_RESOURCE
 from xnat_sync.core.refs import Level, Ref
@@ -49,7 +50,7 @@ class Marker:
 
         """
         try:
-            rivals = self._rivals(now, clear=self._leave or force, force=force)
+            rivals = self._rivals(now, clear=True, force=force)
             if rivals or not self._leave:
                 return next(iter(rivals), None)
             self._write(replace(self._me, seen=now))
@@ -88,16 +89,22 @@ class Marker:
 
     def _rivals(self, now: float, *, clear: bool = False, force: bool = False) -> list[Holder]:
         """The other runs that are alive, the first first; with ``clear`` the markers of dead ones are taken away."""
-        found = []
-        for file in self._gateway.resource_files(self._resource)[:_MOST_MARKERS]:
-            if file.ref == self._mine:
-                continue
-            holder = self._read(file.ref)
-            if holder and not force and not holder.is_stale(now) and not self._is_dead(holder):
-                found.append(holder)
-            elif clear:
-                self._gateway.delete(file.ref, reason=_REASON)
-        return sorted(found, key=lambda holder: (holder.since, holder.run))
+        others = [file.ref for file in self._gateway.resource_files(self._resource) if file.ref != self._mine]
+        holders = {ref: self._read(ref) for ref in others[:_MOST_MARKERS]}
+        alive = {
+            ref: holder
+            for ref, holder in holders.items()
+            if holder and not force and not holder.is_stale(now) and not self._is_dead(holder)
+        }
+        if clear:
+            self._clear([ref for ref in holders if ref not in alive], of=others)
+        return sorted(alive.values(), key=lambda holder: (holder.since, holder.run))
+
+    def _clear(self, dead: list[Ref], *, of: list[Ref]) -> None:
+        """Take markers away, with the resource if nothing is left of it. Who may not, leaves them: they harm nobody."""
+        with suppress(Forbidden):
+            for ref in [self._resource] if dead and len(dead) == len(of) else dead:
+                self._gateway.delete(ref, reason=_REASON)
 
     def _read(self, file: Ref) -> Holder | None:
         content = b""
