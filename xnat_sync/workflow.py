@@ -31,7 +31,7 @@ from xnat_sync.core.events import Listener
 from xnat_sync.core.freshness import joined, reduced, settled
 from xnat_sync.core.localside import Breach, Whole
 from xnat_sync.core.outcome import Status
-from xnat_sync.core.planner import compare_file, desired_of, files_to_hash, idle_patterns, make_plan, select
+from xnat_sync.core.planner import ON_DISK, compare_file, desired_of, files_to_hash, idle_patterns, make_plan, select
 from xnat_sync.core.policy import SyncPolicy
 from xnat_sync.core.rules import RULES
 from xnat_sync.core.state import DesiredState, FileSpec, RemoteState
@@ -107,7 +107,7 @@ def plan(
     """
     policy, options = policy or SyncPolicy(), options or Options()
     selected = _selected(loaded.desired, policy)
-    remote = _observe(loaded.project, selected, connect, options)
+    remote = _observe(loaded.project, selected, connect, options, disk=policy.disk)
     desired = with_digests(selected, files_to_hash(selected, remote, policy), options)
     return with_lacks(make_plan(loaded.project, desired, remote, policy), lambda: ReadOnly(connect()))
 
@@ -226,7 +226,9 @@ def check_fresh(difference: Plan, connect: GatewayFactory, options: Options | No
         StalePlan: with the refs that moved, if nothing is left to do but what is overtaken.
 
     """
-    remote = _observe(difference.project, desired_of(difference), connect, options or Options())
+    remote = _observe(
+        difference.project, desired_of(difference), connect, options or Options(), disk=difference.policy.disk
+    )
     found = settled(difference, remote)
     refused = [ref for ref, outcome in found.items() if outcome.status is Status.REFUSED]
     if refused and len(found) == len(difference.changes):
@@ -286,7 +288,7 @@ def verify(
     """
     policy, options = policy or SyncPolicy(), options or Options()
     desired = _selected(loaded.desired, policy)
-    remote = _observe(loaded.project, desired, connect, options)
+    remote = _observe(loaded.project, desired, connect, options, disk=policy.disk)
     needed = desired.files.values() if download else files_to_hash(desired, remote, policy)
     files = with_digests(desired, needed, options).files
     findings = [finding for spec in files.values() if (finding := _finding(spec, remote, policy))]
@@ -312,10 +314,12 @@ def verify(
     )
 
 
-def _observe(project: str, desired: DesiredState, connect: GatewayFactory, options: Options) -> RemoteState:
+def _observe(
+    project: str, desired: DesiredState, connect: GatewayFactory, options: Options, *, disk: bool
+) -> RemoteState:
     options.listener.reading("reading the server")
     with open_pool(lambda: ReadOnly(connect()), options.jobs) as pool:
-        return observe(project, desired, pool)
+        return observe(project, desired, pool, disk=disk)
 
 
 def _finding(spec: FileSpec, remote: RemoteState, policy: SyncPolicy) -> Finding | None:
@@ -325,8 +329,9 @@ def _finding(spec: FileSpec, remote: RemoteState, policy: SyncPolicy) -> Finding
     diffs = compare_file(spec, held, policy)
     if not diffs:
         return None
-    message = ", ".join(f"{diff.name} {diff.before} instead of {diff.after}" for diff in diffs)
-    return Finding(ref=spec.ref, fault=Fault.DIFFERS, message=message)
+    message = ", ".join(f"{diff.name} {diff.before or 'nothing'} instead of {diff.after}" for diff in diffs)
+    fault = Fault.DAMAGED if all(diff.name == ON_DISK for diff in diffs) else Fault.DIFFERS
+    return Finding(ref=spec.ref, fault=fault, message=message)
 
 
 def _damage(spec: FileSpec, found: str) -> Finding:

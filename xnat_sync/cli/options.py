@@ -32,6 +32,7 @@ class Connection:
     only: tuple[str, ...]
     cache: bool
     rehash: bool
+    check_disk: bool
     bwlimit: float | None
     """Bytes a second."""
     max_requests: float | None
@@ -117,7 +118,17 @@ class Demo:
     images: Path | None
 
 
-Command = Validate | MakePlan | Apply | Verify | Schema | Serve | Demo
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Init:
+    """``xnat-sync init``."""
+
+    from_bids: Path
+    project: str | None
+    out: Path
+    force: bool
+
+
+Command = Validate | MakePlan | Apply | Verify | Schema | Serve | Demo | Init
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +194,11 @@ def build_parser() -> argparse.ArgumentParser:
     proving = _server_parser(rehash=True)
     verify = commands.add_parser("verify", parents=[shared, manifests, proving], help="is every byte there?")
     verify.add_argument("--download", action="store_true", help="read every file back instead of trusting digests")
+    init = commands.add_parser("init", parents=[shared], help="write the first manifest of a BIDS data set")
+    init.add_argument("--from-bids", type=Path, required=True, metavar="DIR", help="the data set's folder")
+    init.add_argument("--project", metavar="ID", help="the project's ID (default: made of the data set's name)")
+    init.add_argument("--out", type=Path, default=Path(DEFAULT_MANIFEST), metavar="FILE", help="default xnat.yaml")
+    init.add_argument("--force", action="store_true", help="overwrite the file if it exists")
     schema = commands.add_parser("schema", parents=[shared], help="print a JSON Schema")
     schema.add_argument("schema", nargs="?", choices=SCHEMAS, default="manifest")
     _add_serve(commands.add_parser("serve", parents=[shared], help="start the embedded XNAT-compatible server"))
@@ -218,6 +234,9 @@ def _server_parser(*, rehash: bool = False) -> _Parser:
         default=rehash,
         help="read every file instead of trusting digests of unchanged ones"
         f" (default {'--rehash' if rehash else '--no-rehash'})",
+    )
+    group.add_argument(
+        "--check-disk", action="store_true", help="look at the files on the server's disk too, not at its catalogs only"
     )
     group.add_argument("--only", action="append", default=[], metavar="PATTERN", help="only SUBJECT[/SESSION[/SCAN…]]")
     return server
@@ -304,6 +323,7 @@ def _connection(found: argparse.Namespace) -> Connection:
         only=tuple(found.only),
         cache=not found.no_cache,
         rehash=found.rehash,
+        check_disk=found.check_disk,
         bwlimit=found.bwlimit,
         max_requests=found.max_requests,
     )
@@ -362,6 +382,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Command]] = {
     ),
     "apply": _apply,
     "verify": lambda found: Verify(manifests=_manifests(found), connection=_connection(found), download=found.download),
+    "init": lambda found: Init(from_bids=found.from_bids, project=found.project, out=found.out, force=found.force),
     "schema": lambda found: Schema(name=found.schema),
     "serve": _serve,
     "demo": lambda found: Demo(directory=found.dir, images=found.images),

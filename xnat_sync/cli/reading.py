@@ -29,7 +29,7 @@ def load(manifests: Sequence[Path], console: Console) -> workflow.Loaded:
 
 def policy_of(connection: Connection) -> SyncPolicy:
     """How to compare, and what."""
-    return SyncPolicy(compare=connection.compare, only=connection.only)
+    return SyncPolicy(compare=connection.compare, only=connection.only, disk=connection.check_disk)
 
 
 def where(plan: Plan, connect: GatewayFactory) -> str:

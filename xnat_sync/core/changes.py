@@ -13,6 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from xnat_sync.core.damage import Damage
 from xnat_sync.core.policy import Compare, SyncPolicy
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import FileSpec, ObjectSpec
@@ -30,6 +31,8 @@ class Action(enum.Enum):
     UPDATE = "update"
     UPLOAD = "upload"
     REPLACE = "replace"
+    REFRESH = "refresh"
+    """Have the server compute the digest of a file of which it states none; nothing is sent."""
     DELETE = "delete"
     CONFLICT = "conflict"
 
@@ -44,6 +47,7 @@ _SYMBOLS = {
     Action.UPLOAD: "+",
     Action.UPDATE: "~",
     Action.REPLACE: "~",
+    Action.REFRESH: "~",
     Action.DELETE: "-",
     Action.CONFLICT: "!",
 }
@@ -116,6 +120,10 @@ class Change:
         )
 
 
+def _policy_from(data: Mapping[str, Any]) -> SyncPolicy:
+    return SyncPolicy(compare=Compare(data["compare"]), only=tuple(data["only"]), disk=bool(data.get("disk")))
+
+
 def _without_path(change: dict[str, Any]) -> dict[str, Any]:
     return {**change, "file": {**change["file"], "path": ""}} if change["file"] else change
 
@@ -159,6 +167,8 @@ class Plan:
     context: tuple[ObjectSpec, ...] = ()
     server: str = ""
     """The server's address as the user gave it, for a plan that is stored."""
+    damage: tuple[Damage, ...] = ()
+    """What is not sound on the server, mended by changes or not. It makes no difference."""
     lacks: tuple[Lack, ...] = ()
     """The rights that the account is known to lack for it. Not read back from a stored plan: another may apply it."""
 
@@ -202,7 +212,7 @@ class Plan:
             "project": self.project,
             "server": self.server,
             "fingerprint": self.fingerprint,
-            "policy": {"compare": self.policy.compare.value, "only": list(self.policy.only)},
+            "policy": {"compare": self.policy.compare.value, "only": list(self.policy.only), "disk": self.policy.disk},
             "summary": {
                 **{action.value: count for action, count in self.counts.items()},
                 "bytes_to_send": self.bytes_to_send,
@@ -212,6 +222,7 @@ class Plan:
             },
             "changes": [change.to_data() for change in self.changes],
             "context": self._context_data(),
+            "damage": [damage.to_data() for damage in self.damage],
             "problems": [lack.to_data() for lack in self.lacks],
         }
 
@@ -233,7 +244,8 @@ class Plan:
                 project=data["project"],
                 server=data["server"],
                 changes=tuple(Change.from_data(change) for change in data["changes"]),
-                policy=SyncPolicy(compare=Compare(data["policy"]["compare"]), only=tuple(data["policy"]["only"])),
+                policy=_policy_from(data["policy"]),
+                damage=tuple(map(Damage.from_data, data.get("damage", ()))),
                 unchanged={Level[key.upper()]: value for key, value in data["summary"]["unchanged"].items()},
                 by_size_only=data["summary"]["by_size_only"],
                 foreign={Level[key.upper()]: value for key, value in data["summary"]["foreign"].items()},

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.changes import Action, Change, FieldDiff, Plan
+from xnat_sync.core.damage import damage_of
 from xnat_sync.core.datatypes import Attribute, Kind, attribute_of, same_value
 from xnat_sync.core.policy import Compare, SyncPolicy
 from xnat_sync.core.refs import Level, Ref
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 MARKER_RESOURCE = "xnat_sync"
 """A project's resource in which runs say that they work on it; no content of the project."""
+
+
+ON_DISK = "size on disk"
+_REASONS = {"size": "content differs", "md5": "content differs", ON_DISK: "damaged on the server's disk"}
 
 
 def make_plan(project: str, desired: DesiredState, remote: RemoteState, policy: SyncPolicy | None = None) -> Plan:
@@ -33,6 +38,9 @@ def make_plan(project: str, desired: DesiredState, remote: RemoteState, policy: 
     unchanged: Counter[Level] = Counter()
     by_size_only = 0
     blocked: set[Ref] = set()
+    keeps_digests = remote.keeps_digests
+    if keeps_digests is None:
+        keeps_digests = any(held.md5 for held in remote.files.values())
     for ref in sorted(desired.objects):
         stuck = bool(blocked) and ref.parent in blocked
         change = None if stuck else _plan_object(desired.objects[ref], remote, index)
@@ -46,7 +54,7 @@ def make_plan(project: str, desired: DesiredState, remote: RemoteState, policy: 
         if blocked and _is_below(ref, blocked):
             continue
         held = remote.files.get(ref)
-        file_change = _plan_file(wanted, held, policy)
+        file_change = _plan_file(wanted, held, policy, keeps_digests=keeps_digests)
         if file_change:
             changes.append(file_change)
         else:
@@ -61,6 +69,7 @@ def make_plan(project: str, desired: DesiredState, remote: RemoteState, policy: 
         by_size_only=by_size_only,
         foreign=_foreign(desired, remote),
         context=_context(desired, changes),
+        damage=damage_of(desired, remote),
     )
 
 
@@ -144,6 +153,9 @@ def compare_file(spec: FileSpec, held: RemoteFile, policy: SyncPolicy) -> tuple[
         diffs.append(FieldDiff(name="size", before=str(held.size), after=str(spec.size)))
     elif policy.compare is Compare.DIGEST and held.md5 is not None and spec.md5 != held.md5:
         diffs.append(FieldDiff(name="md5", before=held.md5, after=spec.md5))
+    elif held.on_disk not in (None, spec.size):
+        found = str(held.on_disk)
+        diffs.append(FieldDiff(name=ON_DISK, before=None if found.startswith("-") else found, after=str(spec.size)))
     if spec.format is not None and spec.format != held.format:
         diffs.append(FieldDiff(name="format", before=held.format or None, after=spec.format))
     if spec.content is not None and spec.content != held.content:
@@ -236,14 +248,19 @@ def _conflict(spec: ObjectSpec, held: RemoteObject | None, index: _Index) -> str
     return None
 
 
-def _plan_file(spec: FileSpec, held: RemoteFile | None, policy: SyncPolicy) -> Change | None:
+def _plan_file(spec: FileSpec, held: RemoteFile | None, policy: SyncPolicy, *, keeps_digests: bool) -> Change | None:
     if held is None:
         return Change(action=Action.UPLOAD, ref=spec.ref, reason="not on the server", wanted=spec)
     diffs = compare_file(spec, held, policy)
-    if not diffs:
-        return None
-    reason = "content differs" if diffs[0].name in ("size", "md5") else f"{diffs[0].name} differs"
     state = f"{held.size} {held.md5 or '-'}"
+    if not diffs:
+        if held.md5 or policy.compare is Compare.SIZE or not keeps_digests:
+            return None
+        reason = "the server states no digest"
+        return Change(action=Action.REFRESH, ref=spec.ref, reason=reason, wanted=spec, held=state)
+    reason = _REASONS.get(diffs[0].name) or f"{diffs[0].name} differs"
+    if diffs[0].name == ON_DISK and diffs[0].before is None:
+        reason = "gone from the server's disk"
     return Change(action=Action.REPLACE, ref=spec.ref, reason=reason, diffs=diffs, wanted=spec, held=state)
 
 

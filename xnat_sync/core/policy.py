@@ -17,7 +17,11 @@ class Compare(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncPolicy:
-    """How to compare, and what to look at: ``only`` are patterns over `Ref.short`, none meaning everything."""
+    """How to compare, and what to look at: ``only`` are patterns over `Ref.short`, none meaning everything.
+
+    ``disk`` asks for the sizes of the files on the server's disk too: catalogs may say what is not so.
+    """
 
     compare: Compare = Compare.DIGEST
     only: tuple[str, ...] = ()
+    disk: bool = False

@@ -57,7 +57,7 @@ def schedule(plan: Plan) -> Schedule:
     """Order a plan: parents before children, the largest lanes first, deletes last with children before parents."""
     return Schedule(
         waves=_waves(plan.of(Action.CREATE, Action.UPDATE)),
-        lanes=_lanes(plan.of(Action.UPLOAD, Action.REPLACE)),
+        lanes=_lanes(plan.of(Action.UPLOAD, Action.REPLACE, Action.REFRESH)),
         deletes=tuple(reversed(_by_level(plan.of(Action.DELETE)))),
     )
 

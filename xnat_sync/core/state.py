@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from xnat_sync.core.errors import Origin
     from xnat_sync.core.refs import Ref
 
@@ -89,13 +91,25 @@ class RemoteObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteFile:
-    """One file in a server's catalog: ``md5`` is ``None``, never *empty*, and ``size`` -1 where it does not say."""
+    """One file in a server's catalog: ``md5`` is ``None``, never *empty*, and ``size`` -1 where it does not say.
+
+    ``on_disk`` is its true size, -1 if it is gone, ``None`` while nobody has looked.
+    """
 
     ref: Ref
     size: int
     md5: str | None = None
     format: str = ""
     content: str = ""
+    on_disk: int | None = None
+
+
+def by_ref(files: Iterable[RemoteFile]) -> dict[Ref, RemoteFile]:
+    """Files of one or several listings by what they are; of two rows for one file the first, which uploads change."""
+    found: dict[Ref, RemoteFile] = {}
+    for file in files:
+        found.setdefault(file.ref, file)
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,9 +117,14 @@ class RemoteState:
     """What the server holds for one project, as far as the manifest needs to know.
 
     ``objects`` are all subjects, sessions and scans of the project; ``files`` those of the sessions, subjects and
-    project that the manifest touches; ``resources`` the resources that are known to exist without files.
+    project that the manifest touches; ``resources`` the resources that are known to exist without files; ``doubled``
+    those that exist twice under one label; ``unlisted`` the files that lie on disk and in no catalog, where somebody
+    looked. ``keeps_digests`` is ``None`` where only the listing can tell whether the server computes digests.
     """
 
     objects: Mapping[Ref, RemoteObject]
     files: Mapping[Ref, RemoteFile]
     resources: frozenset[Ref] = frozenset()
+    doubled: frozenset[Ref] = frozenset()
+    unlisted: frozenset[Ref] = frozenset()
+    keeps_digests: bool | None = None

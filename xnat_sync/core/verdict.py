@@ -63,7 +63,7 @@ def judge_upload(change: Change, attempt: Attempt, held: RemoteFile | None) -> O
         return failed(change, attempt.error or GatewayError("the upload did not finish", ref=change.ref))
     diffs = compare_file(sent, held, SyncPolicy())
     if not diffs:
-        note = "" if held.md5 else "size checked only: the server states no digest"
+        note = "" if held.md5 else _SIZE_ONLY
         if attempt.kept:
             return Outcome(change=change, status=Status.UNCHANGED, message=note or "the server had it already")
         return Outcome(change=change, status=Status.APPLIED, message=note, bytes_sent=spec.size)
@@ -73,6 +73,25 @@ def judge_upload(change: Change, attempt: Attempt, held: RemoteFile | None) -> O
     return Outcome(change=change, status=Status.FAILED, message=f"{what}: {_differences(diffs)}", failure=Failure.OTHER)
 
 
+def judge_refresh(change: Change, attempt: Attempt, held: RemoteFile | None) -> Outcome:
+    """How it ended that the server was to compute a file's digest, by the listing made after it."""
+    spec = change.wanted
+    if not isinstance(spec, FileSpec):
+        raise TypeError("a refresh without a file")
+    if attempt.error:
+        return failed(change, attempt.error)
+    if held is None:
+        return failed(change, GatewayError("it has gone from the server; run again to send it", ref=change.ref))
+    diffs = compare_file(spec, held, SyncPolicy())
+    if diffs:
+        message = f"the server holds another file: {_differences(diffs)}; run again to replace it"
+        return Outcome(change=change, status=Status.FAILED, message=message, failure=Failure.OTHER)
+    if held.md5 is None:
+        return Outcome(change=change, status=Status.UNCHANGED, message=_SIZE_ONLY)
+    return Outcome(change=change, status=Status.APPLIED)
+
+
+_SIZE_ONLY = "size checked only: the server states no digest"
 _NOT_STORED = (
     "the server answered success but did not store the file; XNAT does that when the account may not edit"
     " (project resources need an owner)"

@@ -85,6 +85,7 @@ class Execution:
             outcomes=tuple(self._outcomes[change.ref] for change in self.plan.changes),
             seconds=self.clock() - begun,
             interrupted=self.stop.draining,
+            warnings=tuple(f"{found.ref.short} {found.summary}" for found in self.plan.damage),
         )
         self.listener.ended(report)
         return report

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.changes import Action, Change
 from xnat_sync.core.errors import GatewayError, XnatSyncError
 from xnat_sync.core.outcome import Outcome, Status
-from xnat_sync.core.state import FileSpec, RemoteFile
-from xnat_sync.core.verdict import Attempt, failed, judge_upload
+from xnat_sync.core.planner import compare_file
+from xnat_sync.core.policy import SyncPolicy
+from xnat_sync.core.state import FileSpec, RemoteFile, by_ref
+from xnat_sync.core.verdict import Attempt, failed, judge_refresh, judge_upload
 from xnat_sync.engine.stop import Cancelled, Stop
+from xnat_sync.gateway.api import Repair
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from xnat_sync.core.refs import Ref
     from xnat_sync.core.schedule import Lane
@@ -22,6 +26,12 @@ if TYPE_CHECKING:
 BATCH_FILES = 1000
 BATCH_BYTES = 1 << 30
 """An archive is closed at these marks: one request a resource almost always, yet small enough to repeat."""
+WORTH_A_LOOK = 32 << 20
+"""Bytes. Before so many are sent, a request finds out whether the server has them but does not know it."""
+FEW = 8
+"""Files that are overwritten one by one; for more there are cheaper ways."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +52,7 @@ class LaneRun:
     stop: Stop
     sent: Callable[[int], None]
     attempts: dict[Ref, Attempt] = field(default_factory=dict)
+    _notes: dict[Ref, str] = field(default_factory=dict)
 
     def run(self) -> tuple[Outcome, ...]:
         """Send the lane's files and judge each by a listing made afterwards."""
@@ -50,9 +61,13 @@ class LaneRun:
 
     def send(self) -> None:
         """Send the lane's files, as far as nobody says stop."""
-        for batch in _batches(self.lane.changes):
+        rests = self._recover()
+        known = {*self.attempts, *(spec.ref for spec in rests)}
+        left = [change for change in self.lane.changes if change.ref not in known]
+        for batch in (*_batches(left), *_overwriting(rests)):
             if not self._send(batch):
-                break
+                return
+        self._refresh_digests()
 
     def judge(self, held: Mapping[Ref, RemoteFile] | None = None) -> tuple[Outcome, ...]:
         """Judge each file by what the server holds: ``held`` if somebody has listed it since the sending."""
@@ -60,8 +75,8 @@ class LaneRun:
             return tuple(_cancelled(change) for change in self.lane.changes)
         try:
             held = self._listing() if held is None else held
-            if self._mend_orphans(held):
-                held = self._listing()
+            held = self._mend_orphans(held)
+            held = self._mend_digests(held)
         except GatewayError as error:
             return self.unjudged(error)
         return tuple(self._judge(change, held) for change in self.lane.changes)
@@ -69,6 +84,8 @@ class LaneRun:
     def unjudged(self, error: GatewayError) -> tuple[Outcome, ...]:
         """The outcomes where the listing failed: nobody knows, so it is no success."""
         return tuple(self._unjudged(change, error) for change in self.lane.changes)
+
+    # --- sending
 
     def _send(self, batch: _Batch) -> bool:
         """Send one batch; false when the run is being stopped."""
@@ -93,10 +110,65 @@ class LaneRun:
         self.sent(count)
 
     def _listing(self) -> dict[Ref, RemoteFile]:
-        return {file.ref: file for file in self.gateway.resource_files(self.lane.resource)}
+        return by_ref(self.gateway.resource_files(self.lane.resource))
 
-    def _mend_orphans(self, held: Mapping[Ref, RemoteFile]) -> bool:
-        """Overwrite files that the server kept although its catalog does not have them.
+    def _refresh(self, repair: Repair) -> None:
+        size = sum(change.wanted.size for change in self.lane.changes if isinstance(change.wanted, FileSpec))
+        self.gateway.refresh(self.lane.resource, frozenset({repair}), size=size, reason=self.reason)
+
+    def _refresh_digests(self) -> None:
+        """Do what the plan says of digests that the server does not state."""
+        due = [change for change in self.lane.changes if change.action is Action.REFRESH]
+        if not due or self.stop.draining:
+            return
+        attempt = Attempt(kept=True)
+        try:
+            self._refresh(Repair.DIGESTS)
+        except GatewayError as error:
+            attempt = Attempt(error=error)
+        self.attempts.update({change.ref: attempt for change in due})
+
+    # --- mending
+
+    def _recover(self) -> Sequence[FileSpec]:
+        """Look for the files of a large upload on the server's disk, before they are sent; what is damaged there.
+
+        A server that ends while it writes a catalog may leave it empty; then it lists none of the files that it has
+        (`CatalogUtils`). What it finds there gets no labels, so it helps only where none are wanted.
+        """
+        specs = [change.wanted for change in self.lane.changes if change.action is Action.UPLOAD]
+        missing = [spec for spec in specs if isinstance(spec, FileSpec)]
+        if sum(spec.size for spec in missing) < WORTH_A_LOOK or _labelled(missing) or self.stop.draining:
+            return ()
+        owner = self.lane.resource.parent
+        try:
+            if owner is not None and self.lane.resource in self.gateway.resources(owner):
+                before = self._listing()
+                held = self._catalogue(missing)
+                new = [spec for spec in missing if spec.ref in held and spec.ref not in before]
+                return [spec for spec in new if spec.ref not in self.attempts]
+        except GatewayError as error:
+            # Nothing is lost: all of it is sent.
+            _log.info("could not look for files of %s: %s", self.lane.resource.short, error)
+        return ()
+
+    def _catalogue(self, specs: Sequence[FileSpec]) -> dict[Ref, RemoteFile]:
+        """Have the server list what it has on disk; what fits there need not be sent."""
+        self._refresh(Repair.ENTRIES)
+        held = self._listing()
+        for spec in specs:
+            if self._fits(spec, held):
+                self.attempts[spec.ref] = Attempt(md5=spec.md5, kept=True)
+                self._notes[spec.ref] = "was on the server's disk and in no catalog; it was catalogued, not sent"
+        return held
+
+    def _fits(self, spec: FileSpec, held: Mapping[Ref, RemoteFile]) -> bool:
+        """Whether the server proves by digest that it has a file."""
+        found = held.get(spec.ref)
+        return found is not None and found.md5 is not None and not compare_file(spec, found, SyncPolicy())
+
+    def _mend_orphans(self, held: Mapping[Ref, RemoteFile]) -> Mapping[Ref, RemoteFile]:
+        """Put into the catalog, or overwrite, files that the server kept although its catalog does not have them.
 
         Such a file lies on the server's disk since an upload whose catalog write failed (`CatalogUtils`); without
         ``overwrite`` the server would call it a duplicate for ever.
@@ -109,13 +181,49 @@ class LaneRun:
             and (attempt := self.attempts.get(change.ref))
             and attempt.kept
         ]
-        for spec in orphans:
-            self._send(_Batch(files=(spec,), overwrite=True))
-        return bool(orphans)
+        if len(orphans) > FEW and not _labelled(orphans):
+            held = self._catalogue(orphans)
+            orphans = [spec for spec in orphans if not self._fits(spec, held)]
+        if not orphans:
+            return held
+        for batch in _overwriting(orphans):
+            self._send(batch)
+        note = "the rest of an interrupted upload was on the server's disk; it was overwritten"
+        self._notes.update({spec.ref: note for spec in orphans})
+        return self._listing()
+
+    def _mend_digests(self, held: Mapping[Ref, RemoteFile]) -> Mapping[Ref, RemoteFile]:
+        """Have digests computed anew where the server states another one than that of the bytes which it took.
+
+        With checksums off an overwritten file keeps the digest of the old one (`CatalogUtils.addOrUpdateEntry`).
+        """
+        keeps_digests = any(file.md5 for file in held.values())
+        wrong = [
+            ref
+            for ref, attempt in self.attempts.items()
+            if attempt.md5 and not attempt.kept and _is_wrong(held.get(ref), attempt.md5, keeps_digests=keeps_digests)
+        ]
+        if not wrong:
+            return held
+        try:
+            self._refresh(Repair.DIGESTS)
+        except GatewayError as error:
+            _log.info("could not refresh the digests of %s: %s", self.lane.resource.short, error)
+            return held
+        note = "the server's digest was not that of the file; it was computed anew"
+        self._notes.update(dict.fromkeys(wrong, note))
+        return self._listing()
+
+    # --- judging
 
     def _judge(self, change: Change, held: Mapping[Ref, RemoteFile]) -> Outcome:
         attempt = self.attempts.get(change.ref)
-        return judge_upload(change, attempt, held.get(change.ref)) if attempt else _cancelled(change)
+        if attempt is None:
+            return _cancelled(change)
+        judge = judge_refresh if change.action is Action.REFRESH else judge_upload
+        outcome = judge(change, attempt, held.get(change.ref))
+        note = self._notes.get(change.ref)
+        return replace(outcome, message=note) if note and outcome.status in _DONE else outcome
 
     def _unjudged(self, change: Change, error: GatewayError) -> Outcome:
         attempt = self.attempts.get(change.ref)
@@ -125,8 +233,40 @@ class LaneRun:
         return outcome if attempt.error else replace(outcome, message=f"sent, but could not be checked: {error}")
 
 
+_DONE = (Status.APPLIED, Status.UNCHANGED)
+
+
+def _is_wrong(held: RemoteFile | None, md5: str, *, keeps_digests: bool) -> bool:
+    """Whether a file's digest is another one than it should be, or missing where the server has some."""
+    return held is not None and held.md5 != md5 and (held.md5 is not None or keeps_digests)
+
+
+def _labelled(specs: Sequence[FileSpec]) -> bool:
+    return any(spec.format is not None or spec.content is not None for spec in specs)
+
+
 def _cancelled(change: Change) -> Outcome:
     return Outcome(change=change, status=Status.CANCELLED, message="the run was stopped")
+
+
+def _overwriting(specs: Sequence[FileSpec]) -> Iterator[_Batch]:
+    """Files that are on the server's disk already: a few one by one, many in archives.
+
+    An archive keeps every file that it replaces in the server's cache for ever (`ZipUtils`), which is once as much as
+    the interrupted upload; but each request costs as much as the resource has files.
+    """
+    if len(specs) <= FEW:
+        yield from (_Batch(files=(spec,), overwrite=True) for spec in specs)
+        return
+    for alike in _by_labels(specs):
+        yield from (_Batch(files=files, overwrite=True) for files in _portions(alike))
+
+
+def _by_labels(specs: Iterable[FileSpec]) -> Iterable[list[FileSpec]]:
+    found: dict[tuple[str | None, str | None], list[FileSpec]] = {}
+    for spec in specs:
+        found.setdefault((spec.format, spec.content), []).append(spec)
+    return found.values()
 
 
 def _batches(changes: Sequence[Change]) -> Iterator[_Batch]:
@@ -134,12 +274,9 @@ def _batches(changes: Sequence[Change]) -> Iterator[_Batch]:
 
     An archive with ``overwrite=true`` would keep every replaced file in the server's cache for ever (`ZipUtils`).
     """
-    missing: dict[tuple[str | None, str | None], list[FileSpec]] = {}
-    for change in changes:
-        if isinstance(change.wanted, FileSpec) and change.action is Action.UPLOAD:
-            missing.setdefault((change.wanted.format, change.wanted.content), []).append(change.wanted)
-    for specs in missing.values():
-        yield from (_Batch(files=files, overwrite=False) for files in _portions(specs))
+    specs = (change.wanted for change in changes if change.action is Action.UPLOAD)
+    for missing in _by_labels(spec for spec in specs if isinstance(spec, FileSpec)):
+        yield from (_Batch(files=files, overwrite=False) for files in _portions(missing))
     for change in changes:
         if isinstance(change.wanted, FileSpec) and change.action is Action.REPLACE:
             yield _Batch(files=(change.wanted,), overwrite=True)

@@ -7,17 +7,19 @@ sessions. A subject's or project's own resources cost one request each.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from xnat_sync.core.datatypes import CUSTOM_PREFIX, default_scan_type, generic_attributes
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, ObjectSpec, RemoteFile, RemoteObject, RemoteState
+from xnat_sync.core.state import DesiredState, ObjectSpec, RemoteFile, RemoteObject, RemoteState, by_ref
+from xnat_sync.engine.disk import sizes_on_disk
 from xnat_sync.engine.pool import Pool, gather
 from xnat_sync.gateway.api import ImageTypes, Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
 SESSIONS_A_REQUEST = 100
@@ -31,8 +33,11 @@ _Names = frozenset[str]
 _Result = TypeVar("_Result")
 
 
-def observe(project: str, desired: DesiredState, pool: Pool[Reader]) -> RemoteState:
+def observe(project: str, desired: DesiredState, pool: Pool[Reader], *, disk: bool = False) -> RemoteState:
     """What the server holds of a project, as far as a desired state needs to know.
+
+    With ``disk`` the files on the server's disk are looked at too, by one request for each session, and one for each
+    file outside of sessions.
 
     A `GatewayError` of any request is raised: a partial view would make a wrong plan.
     """
@@ -44,9 +49,29 @@ def observe(project: str, desired: DesiredState, pool: Pool[Reader]) -> RemoteSt
     listings = [pool.submit(lambda gateway, batch: gateway.session_files(batch), batch) for batch in batches]
     listings += [pool.submit(lambda gateway, owner: gateway.own_files(owner), owner) for owner in owners]
     files: dict[Ref, RemoteFile] = {}
+    doubled: set[Ref] = set()
     for listing in _in_turn(listings):
-        files.update((file.ref, file) for file in listing)
-    return RemoteState(objects=objects, files=files, resources=_empty_resources(desired, objects, files, pool))
+        known = len(files)
+        files |= by_ref(listing)
+        if len(files) - known < len(listing):
+            doubled |= _listed_twice(listing)
+    unlisted: frozenset[Ref] = frozenset()
+    if disk:
+        sizes, unlisted = sizes_on_disk(desired.files.keys(), [held.ref for held in sessions], files, pool)
+        files |= {ref: replace(files[ref], on_disk=size) for ref, size in sizes.items()}
+    return RemoteState(
+        objects=objects,
+        files=files,
+        resources=_empty_resources(desired, objects, files, pool),
+        doubled=frozenset(doubled),
+        unlisted=unlisted,
+    )
+
+
+def _listed_twice(listing: Sequence[RemoteFile]) -> set[Ref]:
+    """The resources whose files come twice in one listing."""
+    counts = Counter(file.ref for file in listing)
+    return {resource for ref, number in counts.items() if number > 1 and (resource := ref.parent)}
 
 
 def _in_turn(futures: list[Future[_Result]]) -> Iterator[_Result]:

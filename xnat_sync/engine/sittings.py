@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.errors import GatewayError
+from xnat_sync.core.state import by_ref
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +44,7 @@ class Sitting:
     def judge(self, gateway: Gateway) -> Sequence[Outcome]:
         """The outcomes of all lanes that were sent. To be called when none is being sent any more."""
         try:
-            held = {file.ref: file for file in gateway.own_files(self.session)}
+            held = by_ref(gateway.own_files(self.session))
         except GatewayError as error:
             return [outcome for run in self._runs for outcome in run.unjudged(error)]
         found: list[Outcome] = []

@@ -38,12 +38,14 @@ def plan_text(plan: Plan, *, detail: bool = False) -> str:
             _from_images(plan, detail=detail),
             _updates(plan),
             _files(plan),
+            _refreshes(plan),
             _conflicts(plan),
             _deletes(plan),
         )
         for section in sections:
             lines += _cut(list(section), limit)
     lines += _standing(plan)
+    lines += _cut([[line] for line in _damage(plan)], limit)
     lines += _lacks(plan)
     return "\n".join([*lines, "", _summary(plan)]) + "\n"
 
@@ -124,6 +126,14 @@ def _files(plan: Plan) -> Iterator[list[str]]:
         yield [f"  ~ {visible(change.ref.short)}  {visible(change.reason)}  {size(change.bytes_to_send)}", *lines]
 
 
+def _refreshes(plan: Plan) -> Iterator[list[str]]:
+    """Digests that the server has to compute, by resource."""
+    for resource, changes in groupby(plan.of(Action.REFRESH), key=lambda change: change.ref.parent):
+        if resource is not None:
+            number = count(sum(1 for _ in changes), "file")
+            yield [f"  ~ {visible(resource.short)}  the server states no digest of {number} and is to compute it"]
+
+
 def _conflicts(plan: Plan) -> Iterator[list[str]]:
     for change in plan.of(Action.CONFLICT):
         yield [f"  ! {change.ref.level.noun} {visible(change.ref.short)}  {visible(change.reason)}"]
@@ -160,6 +170,12 @@ def _standing(plan: Plan) -> Iterator[str]:
         yield f"Not in the manifest (left alone): {foreign}"
 
 
+def _damage(plan: Plan) -> Iterator[str]:
+    """What is not sound on the server."""
+    for found in plan.damage:
+        yield f"Damaged: {found.ref.level.noun} {visible(found.ref.short)} {visible(found.summary)}"
+
+
 def _lacks(plan: Plan) -> Iterator[str]:
     """The rights that are missing, and what to do about it."""
     for lack in plan.lacks:
@@ -176,6 +192,7 @@ def _summary(plan: Plan) -> str:
         (counts[Action.UPDATE], "to update"),
         (counts[Action.UPLOAD], "to upload"),
         (counts[Action.REPLACE], "to replace"),
+        (counts[Action.REFRESH], "to refresh"),
         (counts[Action.CONFLICT], "in conflict"),
     )
     parts = [f"{number:,} {word}" for number, word in words if number]
