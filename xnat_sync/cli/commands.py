@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from xnat_sync.cli.console import Console
 
 
-Command = options.Validate | options.Schema | options.Serve | options.MakePlan | options.Apply | options.Verify
+Command = (
+    options.Validate | options.Schema | options.Serve | options.Init | options.MakePlan | options.Apply | options.Verify
+)
 
 
 def dispatch(command: Command, invocation: options.Invocation, console: Console) -> int:
@@ -29,6 +31,10 @@ def dispatch(command: Command, invocation: options.Invocation, console: Console)
             return _schema(command, console)
         case options.Serve():
             return _serve(command, console)
+        case options.Init():
+            from xnat_sync.cli.starting import init
+
+            return init(command, console)
         case options.MakePlan() | options.Apply() | options.Verify():
             from xnat_sync.cli.syncing import dispatch_syncing
 
