@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from xnat_sync.core.changes import Action, Plan
 from xnat_sync.core.damage import Harm
 from xnat_sync.core.errors import Forbidden
@@ -22,8 +24,6 @@ from xnat_sync.report.plan_text import plan_text
 from xnat_sync.report.run_text import report_text
 
 if TYPE_CHECKING:
-    import pytest
-
     Study = Any
 
 NIFTI = Ref.parse("P/S1/E1/scan:1/resource:NIFTI")
@@ -337,3 +337,28 @@ def test_a_packed_file_that_the_server_unpacked_is_sent_and_the_other_one_named(
     assert server.content(unpacked) == b"unpacked"
     assert hashlib.md5(server.content(packed)).hexdigest() == server.files()[packed].md5
     assert not study.plan().damage
+
+
+@pytest.mark.parametrize("checksums", [True, False])
+def test_whether_a_blank_digest_is_a_fault_is_asked_once(study: Study, server: MemoryServer, checksums: bool) -> None:
+    for session in "abc":
+        study.want(f"P/S1/{session}", "xnat:mrSessionData")
+        study.file(f"P/S1/{session}/resource:R/x", session.encode())
+    study.files = {ref: spec for ref, spec in study.files.items() if ref.label == "x"}
+    server.checksums = False
+
+    def fault(call: Call) -> None:
+        if call.method == "server":
+            server.checksums = checksums
+        elif call.method == "upload":
+            server.checksums = False
+
+    server.fault = fault
+    report = study.run()
+    assert report.ok
+    if checksums:
+        assert server.calls["refresh"] == 3
+        assert {file.md5 is None for file in server.files().values()} == {False}
+    else:
+        assert server.calls["refresh"] == 0
+        assert 1 <= server.calls["server"] <= study.jobs

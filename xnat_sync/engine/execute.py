@@ -21,6 +21,7 @@ from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.schedule import Group, Lane, schedule
 from xnat_sync.core.state import DesiredState
 from xnat_sync.core.verdict import failed, failure_of, judge_object
+from xnat_sync.engine.habit import DigestHabit
 from xnat_sync.engine.lanes import LaneRun
 from xnat_sync.engine.objects import ObjectWriter, lacks
 from xnat_sync.engine.observe import read_back
@@ -63,6 +64,7 @@ class Execution:
     _outcomes: dict[Ref, Outcome] = field(default_factory=dict)
     _missing: set[Ref] = field(default_factory=set)
     _sent: queue.SimpleQueue[int] = field(default_factory=queue.SimpleQueue)
+    _habit: DigestHabit = field(default_factory=DigestHabit)
     _fatal: str = ""
 
     def run(self) -> Report:
@@ -161,7 +163,9 @@ class Execution:
         return jobs
 
     def _lane_run(self, lane: Lane, gateway: Gateway) -> LaneRun:
-        return LaneRun(gateway=gateway, lane=lane, reason=self.reason, stop=self.stop, sent=self._sent.put)
+        return LaneRun(
+            gateway=gateway, lane=lane, reason=self.reason, stop=self.stop, sent=self._sent.put, habit=self._habit
+        )
 
     def _delete_work(self, group: tuple[Change, ...]) -> Callable[[Gateway], Sequence[Outcome]]:
         def work(gateway: Gateway) -> Sequence[Outcome]:

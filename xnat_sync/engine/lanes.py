@@ -13,6 +13,7 @@ from xnat_sync.core.planner import compare_file
 from xnat_sync.core.policy import SyncPolicy
 from xnat_sync.core.state import FileSpec, RemoteFile, by_ref
 from xnat_sync.core.verdict import Attempt, failed, judge_refresh, judge_upload
+from xnat_sync.engine.habit import DigestHabit
 from xnat_sync.engine.stop import Cancelled, Stop
 from xnat_sync.gateway.api import Repair
 
@@ -51,6 +52,7 @@ class LaneRun:
     reason: str
     stop: Stop
     sent: Callable[[int], None]
+    habit: DigestHabit = field(default_factory=DigestHabit)
     attempts: dict[Ref, Attempt] = field(default_factory=dict)
     _notes: dict[Ref, str] = field(default_factory=dict)
 
@@ -197,13 +199,13 @@ class LaneRun:
 
         With checksums off an overwritten file keeps the digest of the old one (`CatalogUtils.addOrUpdateEntry`).
         """
-        keeps_digests = any(file.md5 for file in held.values())
+        self.habit.note(held.values())
         wrong = [
             ref
             for ref, attempt in self.attempts.items()
-            if attempt.md5 and not attempt.kept and _is_wrong(held.get(ref), attempt.md5, keeps_digests=keeps_digests)
+            if attempt.md5 and not attempt.kept and (file := held.get(ref)) and file.md5 != attempt.md5
         ]
-        if not wrong:
+        if not wrong or (all(held[ref].md5 is None for ref in wrong) and not self.habit.keeps_digests(self.gateway)):
             return held
         try:
             self._refresh(Repair.DIGESTS)
@@ -234,11 +236,6 @@ class LaneRun:
 
 
 _DONE = (Status.APPLIED, Status.UNCHANGED)
-
-
-def _is_wrong(held: RemoteFile | None, md5: str, *, keeps_digests: bool) -> bool:
-    """Whether a file's digest is another one than it should be, or missing where the server has some."""
-    return held is not None and held.md5 != md5 and (held.md5 is not None or keeps_digests)
 
 
 def _labelled(specs: Sequence[FileSpec]) -> bool:
