@@ -146,7 +146,7 @@ class _Applying:
         return agreed
 
     def _lock(self, plan: Plan, server: str, connect: GatewayFactory) -> AbstractContextManager[Held]:
-        cache = cache_folder(self._console.environ)
+        cache = cache_folder(self._console.environ) if self._command.connection.cache else None
         if cache is None:
             with suppress(OSError):  # Then the lock says so.
                 make_state_folder(self._folder)

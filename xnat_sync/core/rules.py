@@ -46,6 +46,10 @@ _ERRORS = {
     "XS013": ("manifests of one study that disagree", "say project and server in one manifest only"),
     "XS014": ("no project", "add project: LABEL to a manifest"),
     "XS015": ("a missing or unknown version", "write version: 1 at the top"),
+    "XS016": (
+        "an include that leads elsewhere",
+        "keep the manifests of a study below one folder, and run xnat-sync there or in their git checkout",
+    ),
     "XS020": ("an unknown key", "remove it, or begin it with x- if it is a note of your own"),
     "XS021": ("a value of the wrong form", "write it as the manifest reference says"),
     "XS022": ("something beside state: absent", "remove what stands beside it, or the state"),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from xnat_sync.manifest.problems import Problems
 
 SUFFIXES = (".yaml", ".yml")
+MOST_BYTES = 1 << 30
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,12 +39,14 @@ class SourceReader:
         self._environ = environ
         self._problems = problems
         self._here = Path.cwd()
+        self._allowed = {self._here.resolve()}
         self._sources: dict[Path, Source | None] = {}
 
     def read(self, paths: Sequence[Path]) -> tuple[Source, ...]:
         """The manifests that some files and folders stand for, with all that they include, sorted by path."""
         for path in paths:
             for file in self._files_of(path):
+                self._allowed.update(_neighbourhood(file))
                 self._load(file, ())
         found = [source for source in self._sources.values() if source]
         return tuple(sorted(found, key=lambda source: source.path))
@@ -109,21 +112,37 @@ class SourceReader:
         pattern = str(node.text)
         if not any(character in pattern for character in "*?["):
             named = path.parent / pattern
+            if not self._is_near(named):
+                self._problems.add("XS016", f"the include {shown(node.text or '')} leads elsewhere", node.origin())
+                return []
             if named.is_file():
                 return [named]
             self._problems.add("XS011", f"the include {shown(node.text or '')} is no file", node.origin())
             return []
         base = Path(pattern).anchor
         matches = Path(base).glob(pattern.removeprefix(base)) if base else path.parent.glob(pattern)
-        files = sorted(match for match in matches if match.is_file())
+        files = sorted(match for match in matches if self._is_near(match) and match.is_file())
         if not files:
             self._problems.add("XS011", f"the include {shown(node.text or '')} matches no file", node.origin())
         return files
 
+    def _is_near(self, path: Path) -> bool:
+        """Whether a file may be included: a problem shows the line where it is, and who wrote the include may not know.
+
+        Links count for where they lead.
+        """
+        real = path.resolve()
+        return any(real.is_relative_to(folder) for folder in self._allowed)
+
     def _open(self, path: Path) -> Document | None:
         origin = self._top_of(path)
         try:
-            text = path.read_bytes().decode("utf-8")
+            with path.open("rb") as file:
+                content = file.read(MOST_BYTES + 1)
+            if len(content) > MOST_BYTES:
+                self._problems.add("XS006", f"the manifest {origin.file} has more than {MOST_BYTES:,} bytes", origin)
+                return None
+            text = content.decode("utf-8")
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
             column = error.start - error.object.rfind(b"\n", 0, error.start)
@@ -137,6 +156,13 @@ class SourceReader:
         document, problems = parse(text, origin.file)
         self._problems.extend(problems)
         return document
+
+
+def _neighbourhood(manifest: Path) -> Iterator[Path]:
+    """The folders that a manifest named on the command line may include from: its own, and its git checkout."""
+    folder = manifest.resolve().parent
+    yield folder
+    yield from (above for above in (folder, *folder.parents) if (above / ".git").exists())
 
 
 def _includes(document: Document) -> Iterator[Node]:
