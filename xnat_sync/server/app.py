@@ -16,6 +16,7 @@ from xnat_sync.server.authentication import (
     Identity,
     identify,
     require_csrf_token,
+    require_fresh_password,
     require_login,
     session_cookie,
 )
@@ -45,7 +46,7 @@ class Application:
     def __init__(self, context: Context) -> None:
         self.context = context
         self.router = Router(all_routes())
-        self._credentials = Credentials(context.store)
+        self._credentials = Credentials(context.store, context.preferences)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one HTTP request."""
@@ -84,10 +85,11 @@ class Application:
         context = self.context
         now = int(context.clock().timestamp() * 1000)
         if "authorization" in request.headers:
-            identity = await run_in_threadpool(identify, request, context.sessions, self._credentials, now)
+            identity = await run_in_threadpool(identify, request, context, self._credentials, now)
         else:
-            identity = identify(request, context.sessions, self._credentials, now)
+            identity = identify(request, context, self._credentials, now)
         require_login(request, identity, lambda: context.preferences.is_on("requireLogin"))
+        require_fresh_password(request, identity, context, now)
         require_csrf_token(request, identity, lambda: context.preferences.is_on("enableCsrfToken"))
         return identity
 

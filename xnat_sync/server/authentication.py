@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from xnat_sync.server.access import GUEST
 from xnat_sync.server.errors import XnatError
+from xnat_sync.server.lockout import EXPIRED, EXPIRED_PATH, password_expired
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from xnat_sync.server.access import User
-    from xnat_sync.server.sessions import Session, Sessions
+    from xnat_sync.server.routing import Context
+    from xnat_sync.server.sessions import Session
     from xnat_sync.server.users import Credentials
 
 OPEN_PATHS = frozenset(
@@ -55,12 +57,14 @@ class Identity:
     is_new: bool = False
 
 
-def identify(request: Request, sessions: Sessions, credentials: Credentials, now: int) -> Identity:
+def identify(request: Request, context: Context, credentials: Credentials, now: int) -> Identity:
     """Cookie first, then Basic; wrong Basic credentials are refused even where anybody may read.
 
     A cookie-less Basic request opens a session each time, as XNAT does; a Basic request whose cookie already belongs
-    to that user keeps it (``authenticationIsRequired``).
+    to that user keeps it (``authenticationIsRequired``). Beyond ``concurrentMaxSessions`` the new login fails; those
+    through ``/data/services/auth`` do not count (inferred).
     """
+    sessions, preferences = context.sessions, context.preferences
     session = sessions.find(request.cookies.get("JSESSIONID", ""))
     header = request.headers.get("authorization", "")
     if not header.lower().startswith("basic "):
@@ -73,7 +77,9 @@ def identify(request: Request, sessions: Sessions, credentials: Credentials, now
         raise unauthorized()
     if session is not None and session.user == user:
         return Identity(user=user, session=session)
-    return Identity(user=user, session=sessions.open(user), is_new=True)
+    if sessions.counted(user.login) >= int(preferences.get("concurrentMaxSessions")):
+        raise unauthorized(preferences.get("uiLoginFailureMessage"))
+    return Identity(user=user, session=sessions.open(user, counted=True), is_new=True)
 
 
 def _basic(header: str) -> tuple[str, str]:
@@ -100,6 +106,20 @@ def unauthorized(message: str | None = None) -> XnatError:
 def is_interactive(request: Request) -> bool:
     """Whether the User-Agent looks like a browser, which is sent to the login page instead of getting 401."""
     return _INTERACTIVE.search(request.headers.get("user-agent", "")) is not None
+
+
+def require_fresh_password(request: Request, identity: Identity, context: Context, now: int) -> None:
+    """An expired password: 403 for Basic, and every address of a session leads to the form that would change it."""
+    user = identity.user
+    if user.is_guest or context.preferences.get("passwordExpirationType") == "Disabled":
+        return
+    with context.store.read() as db:
+        if not password_expired(db, context.preferences, user.login, now):
+            return
+    if identity.is_new:
+        raise XnatError(403, EXPIRED)
+    if request.url.path != EXPIRED_PATH:
+        raise XnatError(302, headers={"Location": EXPIRED_PATH})
 
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

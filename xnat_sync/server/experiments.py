@@ -10,9 +10,10 @@ from xnat_sync.server.access import Right, can, data_rights
 from xnat_sync.server.datatypes import IMAGE_ASSESSOR, IMAGE_SESSION, SUBJECT_ASSESSOR, is_a
 from xnat_sync.server.errors import XnatError
 from xnat_sync.server.lookup import EXPERIMENT_KINDS, by_id, by_label, find_part, get
-from xnat_sync.server.parts import put_reconstruction, save_scan, type_noun
+from xnat_sync.server.parts import put_reconstruction, save_scan, save_scan_in_place, type_noun
 from xnat_sync.server.projects import setting
 from xnat_sync.server.records import ID_ALPHABET, insert, merge, new_accession_id, replace_fields, require_id
+from xnat_sync.server.resourcerows import save_resources
 from xnat_sync.server.subjects import Saved, create_subject
 from xnat_sync.server.submission import Draft
 from xnat_sync.server.xmltree import escape
@@ -179,21 +180,35 @@ def _remove_missing_scans(change: Change, session: sqlite3.Row, draft: Draft) ->
 
 
 def save_children(change: Change, session: sqlite3.Row, draft: Draft) -> bool:
-    """Writes the scans, reconstructions and assessors inside a draft; says whether there were any."""
+    """Writes the resources, scans, reconstructions and assessors inside a draft; says whether there were any."""
+    changed = save_resources(change, session, draft.children.get("resources/resource", []))
     if not is_a(session["xsi_type"], IMAGE_SESSION):
-        return False
+        return changed
     for child in draft.children.get(_SCANS, []):
+        if child.stored is not None:
+            save_scan_in_place(change, session, child)
+            continue
         scan_id = child.get("ID") or ""
         save_scan(change, session, scan_id, find_part(change.db, "scan", session, scan_id), child)
     for child in draft.children.get("reconstructions/reconstructedImage", []):
         put_reconstruction(change, session, child.get("ID") or "", child)
     for child in draft.children.get("assessors/assessor", []):
         put_assessor(change, session, child.get("label") or "", child)
-    return any(draft.children.values())
+    return changed or any(held for path, held in draft.children.items() if path != "resources/resource")
+
+
+def stored_scans(db: sqlite3.Connection, session: sqlite3.Row | None) -> dict[str, list[Draft]]:
+    """The scans of a session in their places, for a request that says ``scans/scan[0]`` of what is stored."""
+    if session is None or session["kind"] != "experiment":
+        return {}
+    rows = db.execute("SELECT pk, xsi_type FROM item WHERE parent = ? AND kind = 'scan' ORDER BY pk", (session["pk"],))
+    held = [Draft(xsi_type=row["xsi_type"], stored=row["pk"]) for row in rows]
+    return {_SCANS: held} if held else {}
 
 
 def save_embedded(change: Change, subject: sqlite3.Row, draft: Draft) -> None:
-    """Writes the experiments inside a subject's document."""
+    """Writes the experiments and resources inside a subject's document."""
+    save_resources(change, subject, draft.children.get("resources/resource", []))
     for child in draft.children.get("experiments/experiment", []):
         label = child.get("label") or ""
         existing = by_label(change.db, EXPERIMENT_KINDS, subject["project"], label)
@@ -248,5 +263,6 @@ def _create_assessor(change: Change, session: sqlite3.Row, label: str | None, dr
         xsi_type=draft.xsi_type,
         fields=draft.fields,
     )
+    save_resources(change, row, draft.children.get("resources/resource", []))
     change.record(row["id"], row["xsi_type"], f"Added {type_noun(row['xsi_type'])}")
     return row

@@ -83,8 +83,13 @@ class Table:
     kinds: tuple[Kind, ...]
 
 
-def build_table(db: sqlite3.Connection, plan: Plan, roots: list[Entry], uri: Callable[[Entry], str]) -> Table:
-    """The listing that ``plan`` describes over ``roots``, with ``URI`` as the last column."""
+def build_table(
+    db: sqlite3.Connection, plan: Plan, roots: list[Entry], uri: Callable[[Entry], str], *, union: bool = False
+) -> Table:
+    """The listing that ``plan`` describes over ``roots``, with ``URI`` as the last column.
+
+    Where XNAT asks for what is owned UNION what is shared, identical rows are one (``QueryOrganizer.buildFullQuery``).
+    """
     roots = [entry for entry in roots if is_a(entry.row["xsi_type"], plan.root)]
     columns = [*plan.columns, *plan.hidden]
     sources = _sources(db, columns, roots)
@@ -96,7 +101,7 @@ def build_table(db: sqlite3.Connection, plan: Plan, roots: list[Entry], uri: Cal
             values = [cells.get(number, "") for number in range(len(columns))]
             if plan.accepts(values[shown:]):
                 rows.append([*_substituted(plan, root, values[:shown]), address])
-    if plan.hidden:
+    if union or plan.hidden:
         rows = list(map(list, dict.fromkeys(map(tuple, rows))))
     keys = (*(column.key for column in plan.columns), "URI")
     return Table(keys, rows, (*(column.kind for column in plan.columns), Kind.TEXT))

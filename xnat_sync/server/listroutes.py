@@ -79,7 +79,7 @@ def list_project_subjects(call: Call) -> Response:
             found = _in_project(db, project, ("subject",))
             for entry in found:
                 entry.shared.pop("project", None)
-            return build_table(db, plan_of(call, SUBJECTS), visible(db, call.user, found), _subject_uri)
+            return build_table(db, plan_of(call, SUBJECTS), visible(db, call.user, found), _subject_uri, union=True)
 
         return respond(call, SUBJECTS, build, paged=True)
 
@@ -136,7 +136,7 @@ def list_project_experiments(call: Call) -> Response:
             if subject is not None:
                 found = [entry for entry in found if entry.row["parent"] == subject]
             _shared_words(db, plan, project, found)
-            return build_table(db, plan, visible(db, call.user, found), experiment_uri)
+            return build_table(db, plan, visible(db, call.user, found), experiment_uri, union=True)
 
         return respond(call, PROJECT_EXPERIMENTS, build, paged="S" not in call.params, quiet=True)
 

@@ -11,6 +11,7 @@ from xnat_sync.server.experiments import (
     post_experiment,
     put_experiment,
     save_embedded,
+    stored_scans,
 )
 from xnat_sync.server.items import load_node
 from xnat_sync.server.lookup import EXPERIMENT_KINDS, by_id, by_label, for_reading, for_writing, get
@@ -23,7 +24,6 @@ from xnat_sync.server.objectcalls import (
     show,
     subject_to_read,
     submission,
-    type_of,
     url_project,
 )
 from xnat_sync.server.records import apply_status_flags
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
     from xnat_sync.server.records import Change
     from xnat_sync.server.routing import Call
+    from xnat_sync.server.shortnames import ShortNames
+    from xnat_sync.server.submission import Draft
 
 
 def _share_or_move(change: Change, call: Call, item: sqlite3.Row) -> None:
@@ -48,6 +50,32 @@ def _share_or_move(change: Change, call: Call, item: sqlite3.Row) -> None:
         move(change, item, target)
     else:
         share(change, item, target)
+
+
+def _load(
+    call: Call, body: bytes, short: ShortNames, existing: sqlite3.Row | None, default: str | None
+) -> Draft | None:
+    """The draft, laid over what is stored unless the request says otherwise (``SecureResource.loadItem``).
+
+    Without that template (``populateFromDB=false``, for subjects also ``loadExisting=false``) nothing but the request
+    tells the type, and a place such as ``scans/scan[0]`` means a new scan. What is written keeps its stored type.
+    """
+    switches = ("populateFromDB", "loadExisting") if default == datatypes.SUBJECT else ("populateFromDB",)
+    bare = not all(call.query.flag(name, blank=True, default=True) for name in switches)
+    sent = submission(call, body)
+    if bare or existing is None:
+        draft = sent.load(short, default_type=default)
+    else:
+        with call.context.store.read() as db:
+            scans = stored_scans(db, existing)
+        if call.query.flag("allowDataDeletion") and "S" in call.params:
+            scans = {}  # the template is dropped here
+        draft = sent.load(short, default_type=default, existing_type=existing["xsi_type"], children=scans)
+    if draft is not None:
+        draft.bare = bare
+        if existing is not None:
+            draft.become(existing["xsi_type"])
+    return draft
 
 
 def _new_label(call: Call) -> str | None:
@@ -80,9 +108,7 @@ def put_one_subject(call: Call, body: bytes) -> Response:
         if existing is not None and label is not None:
             rename(change, existing, existing["project"] if project is None else project["id"], label)
             return empty_response()
-        draft = submission(call, body).load(
-            shortnames.SUBJECT, default_type=datatypes.SUBJECT, existing_type=type_of(existing)
-        )
+        draft = _load(call, body, shortnames.SUBJECT, existing, datatypes.SUBJECT)
         if draft is None or draft.xsi_type != datatypes.SUBJECT:
             raise XnatError(422, "Only xnat:Subject documents can be PUT to this address.")
         if existing is not None and "P" not in call.params:
@@ -139,7 +165,7 @@ def put_below_subject(call: Call, body: bytes) -> Response:
         done = _share_or_rename(change, call, place)
         if done is not None:
             return done
-        draft = submission(call, body).load(shortnames.SESSION, existing_type=type_of(existing))
+        draft = _load(call, body, shortnames.SESSION, existing, None)
         saved = put_experiment(change, place, draft, whole=call.query.flag("allowDataDeletion"))
         apply_status_flags(change, saved.row)
     return saved_response(saved)
@@ -159,12 +185,15 @@ def put_in_project(call: Call, body: bytes) -> Response:
         done = _share_or_rename(change, call, place)
         if done is not None:
             return done
-        draft = submission(call, body).load(shortnames.NONE, existing_type=type_of(existing))
-        # Here the template stays for query parameters; only the exact text counts, and only for a document.
-        whole = call.query.get("allowDataDeletion") == "true" and draft is not None and draft.from_xml
-        saved = put_experiment(change, place, draft, whole=whole)
+        draft = _load(call, body, shortnames.NONE, existing, None)
+        saved = put_experiment(change, place, draft, whole=_is_whole(call, draft))
         apply_status_flags(change, saved.row)
     return saved_response(saved)
+
+
+def _is_whole(call: Call, draft: Draft | None) -> bool:
+    """``ExperimentResource`` keeps the template for query parameters, and here only the exact text counts."""
+    return call.query.get("allowDataDeletion") == "true" and draft is not None and (draft.from_xml or draft.bare)
 
 
 def _share_or_rename(change: Change, call: Call, place: Place) -> Response | None:
@@ -195,14 +224,14 @@ def put_by_id(call: Call, body: bytes) -> Response:
             moved = call.query.flag("primary")
             return empty_response() if moved else text_response(existing["id"], 201)
         existing = by_id(change.db, EXPERIMENT_KINDS, call.params["E"])
-        draft = submission(call, body).load(shortnames.NONE, existing_type=type_of(existing))
+        draft = _load(call, body, shortnames.NONE, existing, None)
         if draft is None:
             raise XnatError(417, "Need PUT Contents")
         project = draft.get("project")
         if not project or by_id(change.db, ("project",), project) is None:
             raise XnatError(422, "Submitted experiment record must include the project attribute.")
         place = Place(project=project, name=call.params["E"], existing=existing, subject=None)
-        return saved_response(put_experiment(change, place, draft))
+        return saved_response(put_experiment(change, place, draft, whole=_is_whole(call, draft)))
 
 
 def post_one_experiment(call: Call, body: bytes) -> Response:

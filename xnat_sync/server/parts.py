@@ -8,8 +8,9 @@ from xnat_sync.server import datatypes
 from xnat_sync.server.access import Right, can
 from xnat_sync.server.datatypes import IMAGE_SCAN, RECONSTRUCTION, is_a
 from xnat_sync.server.errors import XnatError
-from xnat_sync.server.lookup import by_id, find_part
+from xnat_sync.server.lookup import by_id, find_part, get
 from xnat_sync.server.records import ID_ALPHABET, insert, merge
+from xnat_sync.server.resourcerows import save_resources
 from xnat_sync.server.xmltree import escape
 
 if TYPE_CHECKING:
@@ -97,10 +98,11 @@ def save_scan(change: Change, session: sqlite3.Row, scan_id: str, existing: sqli
         draft.pop(name)
     draft.require_valid()
     if existing is not None:
-        return merge(change, existing, draft.fields)
+        changed = merge(change, existing, draft.fields)
+        return save_resources(change, existing, draft.children.get("file", [])) or changed
     if not ID_ALPHABET.fullmatch(scan_id):
         raise XnatError(500)
-    insert(
+    row = insert(
         change,
         kind="scan",
         id=scan_id,
@@ -109,7 +111,23 @@ def save_scan(change: Change, session: sqlite3.Row, scan_id: str, existing: sqli
         xsi_type=draft.xsi_type,
         fields=draft.fields,
     )
+    save_resources(change, row, draft.children.get("file", []))
     return True
+
+
+def save_scan_in_place(change: Change, session: sqlite3.Row, draft: Draft) -> bool:
+    """Writes the stored scan that a place such as ``scans/scan[0]`` means.
+
+    Its row is found by its key, so that another ``ID`` renames it (``DBAction``; inferred).
+    """
+    row = get(change.db, draft.stored or 0)
+    wanted = draft.get("ID")
+    changed = save_scan(change, session, row["id"], row, draft)
+    if wanted and wanted != row["id"]:
+        if find_part(change.db, "scan", session, wanted) is not None:
+            raise XnatError(500)  # the unique pair of session and ID
+        changed = merge(change, get(change.db, row["pk"]), {}, id=wanted) or changed
+    return changed
 
 
 def put_reconstruction(change: Change, session: sqlite3.Row, recon_id: str, draft: Draft | None) -> None:

@@ -14,6 +14,15 @@ DEFAULTS = {
     "siteLogoPath": "/images/logo.png",
     "sessionTimeout": "15 minutes",
     "aliasTokenTimeout": "2 days",
+    "concurrentMaxSessions": "1000",
+    "uiLoginFailureMessage": (
+        "Wrong user name or password, or your user already has the maximum number of user sessions open."
+    ),
+    "maxFailedLogins": "20",
+    "maxFailedLoginsLockoutDuration": "1 hour",
+    "passwordExpirationType": "Disabled",
+    "passwordExpirationInterval": "1 year",
+    "passwordExpirationDate": "",
     "requireLogin": "true",
     "checksums": "true",
     "uiAllowNonAdminProjectCreation": "true",
@@ -47,7 +56,7 @@ AUTHENTICATED = frozenset(
 )
 """Readable by every logged-in user; the rest is for administrators."""
 
-_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400, "week": 604800, "year": 31557600}
 
 
 class Preferences:

@@ -68,7 +68,7 @@ def make_context(root: Path, settings: Settings, faults: Faults | None = None) -
     store = Store(root)
     with store.write() as db:
         add_user(db, "guest", None)
-        add_user(db, settings.user, settings.password, admin=True)
+        add_user(db, settings.user, settings.password, admin=True, now=settings.clock().timestamp())
     preferences = Preferences(store)
     return Context(
         store=store,

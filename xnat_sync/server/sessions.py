@@ -21,12 +21,13 @@ _MANY = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """One JSESSIONID; anonymous while its user is the guest."""
+    """One JSESSIONID; anonymous while its user is the guest. ``counted`` among those that a user may have at a time."""
 
     id: str
     user: User
     expires: float
     csrf: str
+    counted: bool = False
 
 
 class Sessions:
@@ -38,11 +39,15 @@ class Sessions:
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
 
-    def open(self, user: User = GUEST) -> Session:
+    def open(self, user: User = GUEST, *, counted: bool = False) -> Session:
         """A new session."""
         self._forget_expired()
         session = Session(
-            id=secrets.token_hex(16).upper(), user=user, expires=self._now() + self._timeout(), csrf=str(uuid.uuid4())
+            id=secrets.token_hex(16).upper(),
+            user=user,
+            expires=self._now() + self._timeout(),
+            csrf=str(uuid.uuid4()),
+            counted=counted,
         )
         with self._lock:
             self._sessions[session.id] = session
@@ -93,6 +98,14 @@ class Sessions:
             for session_id in gone:
                 del self._sessions[session_id]
             return gone
+
+    def counted(self, login: str) -> int:
+        """How many live sessions of one user count against the limit."""
+        now = self._now()
+        with self._lock:
+            return sum(
+                item.counted and item.user.login == login and item.expires > now for item in self._sessions.values()
+            )
 
     def of(self, login: str) -> list[str]:
         """Ids of the live sessions of one user."""

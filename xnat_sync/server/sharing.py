@@ -135,7 +135,10 @@ def rename(change: Change, item: sqlite3.Row, project: str, label: str) -> None:
 
 
 def move(change: Change, item: sqlite3.Row, target: sqlite3.Row) -> None:
-    """Gives an object to another project (``primary=true``); its experiments stay where they are."""
+    """Gives an object to another project (``primary=true``).
+
+    A subject's experiments stay where they are, and so do a session's assessors but those in ``moveAssessors``.
+    """
     if not can(change.db, change.user, item, Right.DELETE):
         raise XnatError(403)
     if Right.CREATE not in data_rights(change.db, change.user, target["id"]):
@@ -154,8 +157,24 @@ def move(change: Change, item: sqlite3.Row, target: sqlite3.Row) -> None:
         "UPDATE item SET project = ? WHERE parent = ? AND kind IN ('scan', 'reconstruction')",
         (target["id"], item["pk"]),
     )
+    _move_assessors(change, item, target)
     change.record(item["id"], item["xsi_type"], "Modified project")
     move_folder(change, old_folder, _new_folder(get(change.db, item["pk"])))
+
+
+def _move_assessors(change: Change, session: sqlite3.Row, target: sqlite3.Row) -> None:
+    """Takes the named assessors of the session along; IDs of others are passed over (inferred)."""
+    named = [part.strip() for part in (change.query.get("moveAssessors") or "").split(",")]
+    for row in change.db.execute(
+        "SELECT * FROM item WHERE parent = ? AND kind = 'assessor' ORDER BY pk", (session["pk"],)
+    ).fetchall():
+        if row["id"] not in named or row["project"] == target["id"]:
+            continue
+        if not can(change.db, change.user, row, Right.DELETE):
+            raise XnatError(403)
+        change.db.execute("DELETE FROM share WHERE item = ? AND project = ?", (row["pk"], target["id"]))
+        merge(change, row, {}, project=target["id"])
+        change.record(row["id"], row["xsi_type"], "Modified project")
 
 
 def _new_folder(item: sqlite3.Row) -> PurePosixPath:

@@ -12,6 +12,7 @@ from xnat_sync.server.authentication import LOGIN_PAGE
 from xnat_sync.server.datatypes import schema_text
 from xnat_sync.server.displayfields import display_fields
 from xnat_sync.server.errors import XnatError
+from xnat_sync.server.lockout import EXPIRED, EXPIRED_PATH
 from xnat_sync.server.parts import type_noun
 from xnat_sync.server.preferences import AUTHENTICATED, DEFAULTS, PUBLIC
 from xnat_sync.server.render import simple_table, table_response
@@ -228,9 +229,16 @@ def no_plugin(call: Call) -> Response:
     raise XnatError(404)
 
 
+def expired_page(call: Call) -> Response:
+    """What a login with an expired password sees."""
+    del call
+    return HTMLResponse(f"<!DOCTYPE html>\n<html>\n<body>{EXPIRED}</body>\n</html>\n")
+
+
 ROUTES = [
     Route("GET", "/", blocking(front_page), "page of its own; the user_info span is XNAT's"),
     Route("GET", "/app/template/Login.vm", blocking(login_page), "Login.vm marker; TestUserAccess"),
+    Route("GET", EXPIRED_PATH, blocking(expired_page), "XnatExpiredPasswordFilter; words of its own around XNAT's"),
     Route("GET", "/xapi/siteConfig/buildInfo", blocking(build_info), "XnatAppInfo"),
     Route("GET", "/xapi/siteConfig/buildInfo/{NAME}", blocking(build_info_part), "SiteConfigApi"),
     Route("GET", "/xapi/siteConfig", blocking(site_config), "SiteConfigApi"),

@@ -71,14 +71,14 @@ def _existing(change: Change, project: str, name: str, draft: Draft) -> sqlite3.
 
 
 def update_subject(change: Change, existing: sqlite3.Row, draft: Draft) -> None:
-    """Partial update: what is not sent stays, except that an XML document with ``allowDataDeletion`` is the whole."""
+    """Partial update: what is not sent stays; ``allowDataDeletion`` makes a document, or what is bare, the whole."""
     if not can(change.db, change.user, existing, Right.EDIT):
         raise XnatError(403, _FORBIDDEN)
     _refuse_moves(existing, draft)
     change.require_justification(datatypes.SUBJECT)
     draft.require_valid()
     label = draft.pop("label")
-    whole = draft.from_xml and change.query.flag("allowDataDeletion")
+    whole = (draft.from_xml or draft.bare) and change.query.flag("allowDataDeletion")
     save = replace_fields if whole else merge
     changed = save(change, existing, draft.fields)
     if label and label != existing["label"]:

@@ -15,6 +15,8 @@ from xnat_sync.server.values import InvalidValueError, normalize
 from xnat_sync.server.xmltree import XmlError, escape, parse_xml
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from xnat_sync.server.datatypes import Field, Repeat
     from xnat_sync.server.routing import Query
     from xnat_sync.server.shortnames import ShortNames
@@ -28,7 +30,8 @@ _LOCAL = re.compile(r"\{[^}]*\}")
 class Draft:
     """What a request says about one object.
 
-    ``fields`` maps canonical paths to normal texts, ``None`` clearing a value.
+    ``fields`` maps canonical paths to normal texts, ``None`` clearing a value. ``bare``: it was not laid over what is
+    stored (``populateFromDB=false``). ``stored`` is the key of the stored child that a place such as ``scan[0]`` means.
     """
 
     xsi_type: str
@@ -36,6 +39,8 @@ class Draft:
     children: dict[str, list[Draft]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     from_xml: bool = False
+    bare: bool = False
+    stored: int | None = None
 
     def get(self, name: str) -> str | None:
         """The value of an attribute such as ``label``, if one was sent."""
@@ -44,6 +49,12 @@ class Draft:
     def pop(self, name: str) -> str | None:
         """Takes an attribute out of the fields."""
         return self.fields.pop(name, None)
+
+    def become(self, xsi_type: str) -> None:
+        """Makes it a draft of that type, without what the type has no place for: a stored type never changes."""
+        if xsi_type != self.xsi_type and not datatypes.is_a(xsi_type, self.xsi_type):
+            self.fields = {path: value for path, value in self.fields.items() if _has_place(xsi_type, path)}
+        self.xsi_type = xsi_type
 
     def all_problems(self) -> list[str]:
         """Validation lines of this object and its children."""
@@ -79,12 +90,17 @@ class Submission:
         return form_fields(self.query, self.content_type, self.body)
 
     def load(
-        self, short: ShortNames, default_type: str | None = None, existing_type: str | None = None
+        self,
+        short: ShortNames,
+        default_type: str | None = None,
+        existing_type: str | None = None,
+        children: Mapping[str, list[Draft]] | None = None,
     ) -> Draft | None:
         """The draft, or ``None`` when nothing says what the object is.
 
         The type comes from ``xsiType``, else from ``default_type``, else from the first key with ``:`` and ``/``; an
-        existing object keeps its type whatever is sent. Query parameters come last and win over the body.
+        existing object keeps its type whatever is sent. Query parameters come last and win over the body. ``children``
+        are those that are stored, in their places.
         """
         chosen = self._chosen_type() or default_type or self._inferred_type()
         draft: Draft | None = None
@@ -95,7 +111,10 @@ class Submission:
         elif existing_type or chosen:
             draft = Draft(xsi_type=existing_type or chosen or "")
         if draft is not None:
+            if not draft.from_xml:
+                draft.children.update(children or {})
             _apply(draft, self._pairs(short))
+            draft.children = {path: [child for child in held if _says(child)] for path, held in draft.children.items()}
         return draft
 
     def _chosen_type(self) -> str | None:
@@ -116,6 +135,19 @@ class Submission:
             if full is not None:
                 pairs.append((full, self.query.get(name) or ""))
         return pairs
+
+
+def _has_place(xsi_type: str, path: str) -> bool:
+    try:
+        resolve(xsi_type, path)
+    except UnknownFieldError:
+        return False
+    return True
+
+
+def _says(child: Draft) -> bool:
+    """Whether the request says something about a child, rather than only passing its place by."""
+    return child.stored is None or bool(child.fields or child.problems or child.children)
 
 
 def _is_path(key: str) -> bool:

@@ -70,7 +70,7 @@ def post_user(call: Call, body: bytes) -> Response:
     with call.context.store.write() as db:
         if db.execute("SELECT 1 FROM user WHERE login = ?", (name,)).fetchone() is not None:
             raise XnatError(409)
-        users.add_user(db, name, password, admin=bool(data.get("admin", False)))
+        users.add_user(db, name, password, admin=bool(data.get("admin", False)), now=call.context.clock().timestamp())
         for key, column in (("firstName", "firstname"), ("lastName", "lastname"), ("email", "email")):
             if data.get(key):
                 db.execute(f"UPDATE user SET {column} = ? WHERE login = ?", (str(data[key]), name))  # noqa: S608 - names from the line above

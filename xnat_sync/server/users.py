@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import time
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xnat_sync.server.access import GUEST_LOGIN, User
+from xnat_sync.server.lockout import FailedLogins
 from xnat_sync.server.store import next_number
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from xnat_sync.server.preferences import Preferences
     from xnat_sync.server.store import Store
 
 _SCRYPT_COST = 2**13
@@ -27,8 +30,10 @@ def hash_password(password: str, salt: bytes | None = None) -> str:
     return f"{salt.hex()}${digest.hex()}"
 
 
-def add_user(db: sqlite3.Connection, login: str, password: str | None, *, admin: bool = False) -> None:
-    """Creates an account or gives an existing one this password and role."""
+def add_user(
+    db: sqlite3.Connection, login: str, password: str | None, *, admin: bool = False, now: float | None = None
+) -> None:
+    """Creates an account or gives an existing one this password and role; ``now`` in seconds since 1970."""
     number = next_number(db, "user")
     db.execute(
         "INSERT INTO user(login, id, password, firstname, lastname, email, admin) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -42,6 +47,12 @@ def add_user(db: sqlite3.Connection, login: str, password: str | None, *, admin:
             f"{login}@localhost",
             int(admin),
         ),
+    )
+    moment = int(1000 * (time.time() if now is None else now))
+    db.execute(
+        "INSERT INTO password_change(login, changed) VALUES (?, ?)"
+        " ON CONFLICT(login) DO UPDATE SET changed = excluded.changed",
+        (login, moment),
     )
 
 
@@ -82,8 +93,9 @@ def token_owner(db: sqlite3.Connection, alias: str, secret: str, now: int) -> st
 class Credentials:
     """Checks name and secret; remembers what it has proved, because scrypt on every Basic request would be slow."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, preferences: Preferences) -> None:
         self._store = store
+        self._failed = FailedLogins(preferences)
         self._key = secrets.token_bytes(32)
         self._proved: dict[str, tuple[str, str]] = {}
 
@@ -94,8 +106,12 @@ class Credentials:
             if row is None:
                 login = token_owner(db, name, secret, now)
                 return None if login is None else find_user(db, login)
-            if name == GUEST_LOGIN or row["password"] is None or not self._matches(name, secret, row["password"]):
+            if name == GUEST_LOGIN or row["password"] is None or self._failed.is_locked(name, now):
                 return None
+            if not self._matches(name, secret, row["password"]):
+                self._failed.failed(name, now)
+                return None
+            self._failed.succeeded(name)
             return find_user(db, name)
 
     def _matches(self, name: str, secret: str, stored: str) -> bool:
