@@ -87,7 +87,8 @@ _SUBJECT_ATTRIBUTES = (
         kind=Kind.CHOICE,
         choices=("left", "right", "ambidextrous", "unknown"),
     ),
-    *_attributes(Kind.INTEGER, "ses", "employment", below=_DEMOGRAPHICS),
+    *_attributes(Kind.INTEGER, "ses", below=_DEMOGRAPHICS),
+    Attribute(name="employment", path=_DEMOGRAPHICS + "employment", kind=Kind.INTEGER, low=0, high=3),
     Attribute(name="education", path=_DEMOGRAPHICS + "education", kind=Kind.INTEGER, low=0, high=30),
     *_attributes(Kind.TEXT, "education_desc=educationDesc", "race", "ethnicity", below=_DEMOGRAPHICS),
     *_attributes(
