@@ -147,6 +147,33 @@ def test_different_resources_do_not_disturb_each_other(http: Any, server: Any, s
     assert sorted((row["label"], row["file_count"]) for row in resources) == [(f"R{n}", "5") for n in range(8)]
 
 
+def test_a_stalled_upload_holds_up_nothing_else(http: Any, put: Any, study: Any, slow: Any, on_disk: Path) -> None:
+    """With one body half sent, the rest of the site reads and writes; in series, it would wait for ever."""
+    upload = slow(f"{study.scan}{NIFTI}/slow", 6)
+    upload.send(b"abc")
+    wait_for((on_disk / "SCANS/1/NIFTI/slow").exists)
+    put(f"{study.scan}/resources/OTHER/files/quick", b"x")
+    put(f"{study.scan2}{NIFTI}/quick", b"x")
+    put(f"{study.session}/resources/NOTES/files/quick", b"x")
+    assert http.put("/data/projects/P/subjects/SUB2?group=g").status_code == 201
+    assert http.delete(f"{study.scan2}{NIFTI}/quick").status_code == 200
+    assert http.get(f"{study.scan}/resources/OTHER/files/quick").content == b"x"
+    assert not upload.is_over()
+    upload.send(b"def")
+    assert upload.reply().startswith("HTTP/1.1 200")
+    assert http.get(f"{study.scan}{NIFTI}/slow").content == b"abcdef"
+
+
+def test_many_stalled_uploads_hold_up_nothing_else(http: Any, put: Any, study: Any, slow: Any) -> None:
+    """More than any client has under way at a time; a pool of threads must not be their limit."""
+    uploads = [slow(f"{study.scan}/resources/R{number}/files/slow", 2) for number in range(60)]
+    for upload in uploads:
+        upload.send(b"a")
+    put(f"{study.scan2}{NIFTI}/quick", b"x")
+    assert http.get(f"{study.scan2}{NIFTI}/quick").content == b"x"
+    assert not any(upload.is_over() for upload in uploads)
+
+
 def test_a_client_that_goes_away_leaves_a_truncated_orphan(
     http: Any, put: Any, study: Any, slow: Any, on_disk: Path
 ) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import random
 import subprocess
 import sys
 import threading
@@ -26,8 +28,10 @@ with running(pathlib.Path(sys.argv[1])) as server:
     print(server.url, flush=True)
     sys.stdin.read()
 """
-ROUNDS = 3
-BEFORE_THE_KILL = 25
+ROUNDS = int(os.environ.get("XNAT_SYNC_UPLOAD_KILLS", "5"))
+"""How often the server is killed; the README says how to have it many times."""
+BEFORE_THE_KILL = (5, 40)
+"""Between how many and how many uploads are acknowledged before the blow."""
 
 
 @contextmanager
@@ -59,12 +63,14 @@ class Uploader(threading.Thread):
         self._session = client(url)
         self._scan, self._round, self._enough = scan, round_, enough
         self.acknowledged: dict[str, str] = {}
+        self.unanswered = ""
 
     def run(self) -> None:
         with self._session:
             for number in range(10_000):
                 name = f"{self._round}-{number}.bin"
                 data = f"{self._scan}-{name}".encode() * 2000
+                self.unanswered = f"{self._scan}/{name}"
                 try:
                     reply = self._session.put(f"{self._base}/{name}?overwrite=true", data=data, headers=BINARY)
                 except requests.RequestException:
@@ -76,6 +82,8 @@ class Uploader(threading.Thread):
 
 def test_kill_in_the_middle_of_uploads(tmp_path: Path) -> None:
     acknowledged: dict[str, str] = {}
+    unanswered: set[str] = set()
+    dice = random.Random(os.environ.get("XNAT_SYNC_SEED", "1"))
     for round_ in range(ROUNDS):
         with child(tmp_path) as (process, url):
             if round_ == 0:
@@ -84,15 +92,27 @@ def test_kill_in_the_middle_of_uploads(tmp_path: Path) -> None:
             uploaders = [Uploader(url, scan, round_, enough) for scan in (1, 2)]
             for uploader in uploaders:
                 uploader.start()
-            for _ in range(BEFORE_THE_KILL):
+            for _ in range(dice.randint(*BEFORE_THE_KILL)):
                 assert enough.acquire(timeout=60)
             process.kill()
             for uploader in uploaders:
                 uploader.join()
                 acknowledged |= uploader.acknowledged
-    assert len(acknowledged) >= ROUNDS * BEFORE_THE_KILL
+                unanswered.add(uploader.unanswered)
+    assert len(acknowledged) >= ROUNDS * BEFORE_THE_KILL[0]
     with running(tmp_path) as server:
-        assert stored(server.url) >= acknowledged.items()
+        listed = stored(server.url)
+        assert listed >= acknowledged.items()
+        assert {name for name, _ in listed} <= acknowledged.keys() | unanswered
+        assert orphans(server.url, {name for name, _ in listed}) <= unanswered
+
+
+def orphans(url: str, listed: set[str]) -> set[str]:
+    """What lies on the disk of the server without being listed, catalogs aside."""
+    with client(url) as session:
+        rows: Any = session.get(f"{url}/data/experiments/XNAT_E00001/DIR?format=json&recursive=true").json()
+    names = {row["Name"] for row in rows["ResultSet"]["Result"] if not row["Name"].endswith("_catalog.xml")}
+    return {"/".join(name.split("/")[1::2]) for name in names} - listed
 
 
 def prepare(url: str) -> None:

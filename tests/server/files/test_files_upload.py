@@ -484,3 +484,20 @@ def test_overwriting_a_folder_is_an_error(http: Any, put: Any, study: Any) -> No
     assert http.put(f"{study.scan}{NIFTI}/d?overwrite=true", data=b"x", headers=BINARY).status_code == 500
     assert http.put(f"{study.scan}{NIFTI}/d/a/b", data=b"x", headers=BINARY).status_code == 500
     assert http.get(f"{study.scan}{NIFTI}/d/a").content == b"x"
+
+
+def test_an_upload_reads_and_rewrites_the_whole_catalog(http: Any, put: Any, study: Any, on_disk: Path) -> None:
+    """CatalogUtils: one file more costs all the entries that are there, so n files one by one cost n squared."""
+    sizes = []
+    catalog = on_disk / "SCANS/1/NIFTI/NIFTI_catalog.xml"
+    for number in range(3):
+        put(f"{study.scan}{NIFTI}/{number}", b"x")
+        text = catalog.read_text(encoding="utf-8")
+        assert "<!--by hand-->" not in text  # all of it was written anew
+        assert [f'URI="{held}"' in text for held in range(3)] == [held <= number for held in range(3)]
+        sizes.append(len(text))
+        catalog.write_text(text.replace("</cat:Catalog>", "<!--by hand--></cat:Catalog>"), encoding="utf-8")
+        assert "<!--by hand-->" in catalog.read_text(encoding="utf-8")
+    assert sizes == sorted(set(sizes))
+    http.put("/data/projects/P/subjects/SUB1?group=g")
+    assert "<!--by hand-->" in catalog.read_text(encoding="utf-8")
