@@ -129,6 +129,9 @@ def test_project_settings(project: Any) -> None:
     for sent, stored in (("4", "4"), ("0", "0"), ("11", "11"), ("true", "1"), ("false", "0")):
         assert project.put(f"/data/projects/P/prearchive_code/{sent}").status_code == 200
         assert project.get("/data/projects/P/prearchive_code").text == stored
+    for name, stored in (("current_arc", "arc002/sub"), ("scan_type_mapping", "false")):
+        assert project.put(f"/data/projects/P/{name}/{stored}").status_code == 200
+        assert project.get(f"/data/projects/P/{name}").text == stored
     reply = project.put("/data/projects/P/quarantine_code/maybe")
     assert (reply.status_code, message(reply)) == (400, "The submitted code maybe is invalid: must be an integer.")
 

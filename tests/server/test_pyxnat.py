@@ -168,6 +168,18 @@ def test_attributes_come_back_as_they_were_stored(project: Any, session: Any, sc
 # --- files --------------------------------------------------------------------------------------------------------
 
 
+def test_parameters_of_scans_and_assessors(session: Any, scan: Any) -> None:
+    """``parameters/addParam`` rows, written by name."""
+    assessor = session.assessor("QC")
+    assessor.create(assessors="xnat:qcManualAssessorData")
+    for held in (scan, assessor):
+        held.set_param("one", "1")
+        held.set_param("two", "b")
+        held.set_param("one", "3")
+        assert (held.get_param("one"), held.get_param("two")) == ("3", "b")
+        assert held.params() == ["one", "two"]
+
+
 def test_a_file_there_and_back(scan: Any, tmp_path: Path) -> None:
     (tmp_path / "local.nii.gz").write_bytes(IMAGE)
     file = scan.resource("NIFTI").file("sub/image 1.nii.gz")

@@ -56,6 +56,13 @@ def test_version_and_user(session: Any) -> None:
     assert session.logged_in_user == "admin"
 
 
+def test_uptime(session: Any) -> None:
+    """xnatpy asks ``/data/uptime``, which is no route any more, and then the site (SiteConfigApi)."""
+    assert session.xnat_uptime.keys() == {"days", "hours", "minutes", "seconds"}
+    words = session.get("/xapi/siteConfig/uptime/display").text
+    assert words.startswith("0 days, 0 hours, ")
+
+
 def test_wrong_password(server: RunningServer) -> None:
     """The h3 text of the error page is what xnatpy reports (AuthenticationRestlet)."""
     with pytest.raises(XNATLoginFailedError, match=r"Authentication failed\."):

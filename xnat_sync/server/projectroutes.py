@@ -93,7 +93,8 @@ def _setting_routes(name: str) -> list[Route]:
     def put_setting(call: Call) -> Response:
         """Stores the value."""
         with changing(call) as change:
-            set_setting(change, project_for_list(change.db, call), name, call.params["VALUE"])
+            value = "/".join(filter(None, (call.params["VALUE"], call.tail)))  # ``arc001/sub`` has a slash
+            set_setting(change, project_for_list(change.db, call), name, value)
         return empty_response()
 
     return [

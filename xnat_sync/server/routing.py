@@ -54,6 +54,7 @@ class Context:
     sessions: Sessions
     faults: Faults
     log: RequestLog
+    started: datetime
     catalogs: Catalogs = field(default_factory=Catalogs)
 
 

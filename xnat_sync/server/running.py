@@ -82,6 +82,7 @@ def make_context(root: Path, settings: Settings, faults: Faults | None = None) -
         ),
         faults=faults or Faults(),
         log=RequestLog(),
+        started=settings.clock(),
     )
 
 

@@ -83,6 +83,22 @@ def build_info_part(call: Call) -> Response:
     return PlainTextResponse(info[call.params["NAME"]])
 
 
+def uptime(call: Call) -> Response:
+    """How long the server has been up, in parts (``XnatAppInfo``; the names of the parts are inferred)."""
+    return JSONResponse(_uptime(call))
+
+
+def uptime_in_words(call: Call) -> Response:
+    """The same as text."""
+    return PlainTextResponse(", ".join(f"{number} {unit}" for unit, number in _uptime(call).items()))
+
+
+def _uptime(call: Call) -> dict[str, str]:
+    seconds = int((call.context.clock() - call.context.started).total_seconds())
+    parts = {"days": seconds // 86400, "hours": seconds // 3600 % 24, "minutes": seconds // 60 % 60}
+    return {**{unit: str(number) for unit, number in parts.items()}, "seconds": f"{seconds % 60}.0"}
+
+
 def _may_read(call: Call, name: str) -> bool:
     return call.user.admin or name in PUBLIC or (name in AUTHENTICATED and not call.user.is_guest)
 
@@ -241,6 +257,8 @@ ROUTES = [
     Route("GET", EXPIRED_PATH, blocking(expired_page), "XnatExpiredPasswordFilter; words of its own around XNAT's"),
     Route("GET", "/xapi/siteConfig/buildInfo", blocking(build_info), "XnatAppInfo"),
     Route("GET", "/xapi/siteConfig/buildInfo/{NAME}", blocking(build_info_part), "SiteConfigApi"),
+    Route("GET", "/xapi/siteConfig/uptime", blocking(uptime), "SiteConfigApi; names inferred"),
+    Route("GET", "/xapi/siteConfig/uptime/display", blocking(uptime_in_words), "SiteConfigApi; words inferred"),
     Route("GET", "/xapi/siteConfig", blocking(site_config), "SiteConfigApi"),
     Route("POST", "/xapi/siteConfig", with_body(post_site_config), "SiteConfigApi"),
     Route("GET", "/xapi/siteConfig/values/{NAMES}", blocking(site_preferences), "SiteConfigApi"),
