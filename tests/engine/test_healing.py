@@ -362,3 +362,15 @@ def test_whether_a_blank_digest_is_a_fault_is_asked_once(study: Study, server: M
     else:
         assert server.calls["refresh"] == 0
         assert 1 <= server.calls["server"] <= study.jobs
+
+
+def test_a_server_whose_digests_were_switched_off_is_left_in_peace(study: Study, server: MemoryServer) -> None:
+    study.run()
+    server.checksums = False
+    study.file("P/S1/E1/resource:NEW/x", b"new")
+    assert study.run().ok
+    plan = study.plan()
+    assert plan.is_empty
+    assert plan.by_size_only == 1
+    server.checksums = True
+    assert [change.action for change in study.plan().changes] == [Action.REFRESH]

@@ -26,8 +26,9 @@ _PRIVATE = "private"
 
 def settled(plan: Plan, remote: RemoteState) -> Mapping[Ref, Outcome]:
     """The changes of a plan that need not or must not be carried out, since the server moved, with their outcomes."""
-    # What one file shows of the server's digests, a smaller listing may not.
-    remote = replace(remote, keeps_digests=bool(plan.of(Action.REFRESH)) or None)
+    if plan.of(Action.REFRESH):
+        # What one file shows of the server's digests, a smaller listing may not.
+        remote = replace(remote, keeps_digests=True)
     anew = make_plan(plan.project, desired_of(plan), remote, replace(plan.policy, only=()))
     now = {change.ref: change for change in anew.changes}
     then = {change.ref: change for change in plan.changes}

@@ -65,7 +65,15 @@ def observe(project: str, desired: DesiredState, pool: Pool[Reader], *, disk: bo
         resources=_empty_resources(desired, objects, files, pool),
         doubled=frozenset(doubled),
         unlisted=unlisted,
+        keeps_digests=_keeps_digests(desired, files, pool),
     )
+
+
+def _keeps_digests(desired: DesiredState, files: Mapping[Ref, RemoteFile], pool: Pool[Reader]) -> bool | None:
+    """Whether the server computes digests; asked for only where one is missing. Not every account is told."""
+    if any((held := files.get(ref)) and held.md5 is None for ref in desired.files):
+        return pool.submit(lambda gateway: gateway.server()).result().checksums
+    return None
 
 
 def _listed_twice(listing: Sequence[RemoteFile]) -> set[Ref]:
