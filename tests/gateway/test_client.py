@@ -207,9 +207,51 @@ def test_a_server_that_ends_every_session_is_given_up(server: RunningServer, con
     gateway.server()
     server.log.clear()
     server.faults.add(Fault(kind=FaultKind.LOGIN_PAGE, path="^/data/projects/P$", times=0))
-    with pytest.raises(NotAuthenticated):
+    with pytest.raises(ServerFault):
         gateway.project("P")
     assert logins(server) < 4
+    for _ in range(4):
+        with pytest.raises(ServerFault):
+            gateway.project("P")
+    with pytest.raises(NotAuthenticated):
+        gateway.project("P")
+    gateway.server()
+    with pytest.raises(ServerFault):
+        gateway.project("P")
+
+
+def test_a_refusal_of_what_was_accepted_before_is_doubted_but_not_for_long(
+    server: RunningServer, connect: Connect
+) -> None:
+    gateway = connect()()
+    gateway.server()
+    server.log.clear()
+    for times in (2, 3):
+        server.context.sessions.revoke_all()
+        server.faults.add(Fault(kind=FaultKind.STATUS, path="/services/auth$", status=401, times=times))
+        for _ in range(2):
+            with pytest.raises(ServerFault, match="accepted before"):
+                gateway.project("P")
+        if times == 2:
+            gateway.project("P")
+    for _ in range(3):
+        with pytest.raises(NotAuthenticated):
+            gateway.project("P")
+    assert logins(server) == 3 + 3
+
+
+def test_a_page_in_the_place_of_a_session_is_a_fault_of_the_server(server: RunningServer, connect: Connect) -> None:
+    page = Fault(kind=FaultKind.LOGIN_PAGE, path="JSESSION|auth")
+    server.faults.add(page)
+    gateway = connect()()
+    with pytest.raises(UnexpectedReply, match="no session"):
+        gateway.server()
+    gateway.server()
+    server.context.sessions.revoke_all()
+    server.faults.add(page)
+    with pytest.raises(ServerFault, match="no session"):
+        gateway.server()
+    gateway.server()
 
 
 def test_an_upload_whose_session_ended_is_sent_again_from_the_start(

@@ -23,7 +23,7 @@ from xnat_sync.cli.console import Console
 from xnat_sync.cli.main import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 SESSIONS, SCANS = 3, 4
@@ -43,13 +43,23 @@ class Place(NamedTuple):
 
 @dataclass
 class Files:
-    """A study of 66 files: small ones in many resources, and a larger one for each session."""
+    """A study on disk, and what it wants."""
 
     folder: Path
     dice: random.Random
     wanted: dict[Place, bytes] = field(default_factory=dict)
 
+    def crowd(self, sessions: int, scans: int, names: int) -> None:
+        """Small files, some alone in their resource, and every level with some."""
+        for session in range(sessions):
+            self.put(Place(f"E{session}", "", "NOTES", "notes.dat"), 100)
+            for scan in range(scans):
+                for name in range(names):
+                    self.put(Place(f"E{session}", str(scan + 1), "RAW", f"{name}.dat"), self.dice.randrange(1, 3000))
+                self.put(Place(f"E{session}", str(scan + 1), "SIDE", "side.dat"), 50)
+
     def grow(self) -> None:
+        """66 files: small ones in many resources, and a larger one for each session."""
         for number in range(SESSIONS):
             session = f"E{number}"
             self.put(Place(session, "", "NOTES", "notes.dat"), 100)
@@ -77,6 +87,13 @@ class Files:
             size = len(self.wanted[place])
             self.put(place, size if self.dice.random() < 0.5 else max(1, size + self.dice.randrange(-20, 20)))
         return sum(len(self.wanted[place]) for place in places)
+
+    def assert_held(self, looked: Look) -> None:
+        """Every file is on the server once and right, and nothing else is."""
+        expected = {place: (len(content), hashlib.md5(content).hexdigest()) for place, content in self.wanted.items()}
+        assert looked.doubled == []
+        assert looked.listed == expected
+        assert looked.on_disk == {place: size for place, (size, _) in expected.items()}
 
     def name(self, place: Place) -> str:
         return f"{place.session}/{place.scan or 'session'}/{place.resource}/{place.path}"
@@ -181,13 +198,7 @@ class Bench:
 
     def assert_whole(self, project: str, manifest: Path) -> None:
         """Everything is on the server once, right, and nothing else; and the program has nothing more to do."""
-        looked = look(self.host.url, project)
-        expected = {
-            place: (len(content), hashlib.md5(content).hexdigest()) for place, content in self.files.wanted.items()
-        }
-        assert looked.doubled == []
-        assert looked.listed == expected
-        assert looked.on_disk == {place: size for place, (size, _) in expected.items()}
+        self.files.assert_held(look(self.host.url, project))
         status, said = self.run("plan", "--check-disk", "--detailed-exitcode", manifest)
         assert status == 0, said
         assert "Damaged" not in said
@@ -253,6 +264,22 @@ def server_kills() -> int:
 @pytest.fixture
 def dice() -> random.Random:
     return random.Random(os.environ.get("XNAT_SYNC_SEED", "1"))
+
+
+@pytest.fixture
+def crowd(tmp_path: Path, dice: random.Random) -> Files:
+    """500 small files in 101 resources; a tenth of it unless ``XNAT_SYNC_FAULTS`` is set to ``500``."""
+    files = Files(tmp_path, dice)
+    if os.environ.get("XNAT_SYNC_FAULTS") == "500":
+        files.crowd(sessions=10, scans=5, names=9)
+    else:
+        files.crowd(sessions=3, scans=2, names=7)
+    return files
+
+
+@pytest.fixture
+def look_at() -> Callable[[str, str], Look]:
+    return look
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ from xnat_sync.core.errors import (
     NotAuthenticated,
     NotFound,
     Rejected,
+    ServerFault,
     UnexpectedReply,
     Unreachable,
 )
@@ -58,7 +59,12 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 300.0
 _SLOWEST_BYTES_A_SECOND = 2_000_000
 """How fast a server unpacks and hashes at least what it was sent, before it answers."""
+_TOKEN = re.compile(r"[\w.!~*-]+", re.ASCII)
 _LOGINS_A_REQUEST = 3
+_DOUBTED_REFUSALS = 2
+"""So often in a row a login may be refused that was accepted before: XNAT locks accounts, but not so soon."""
+_USELESS_LOGINS = 5
+"""After so many requests in a row for which no session lasted, the login counts as refused."""
 _CUT_SECONDS = 2.0
 
 # xnatpy's word on the wire, and requests', as errors of ours; the first class that fits decides.
@@ -172,6 +178,8 @@ class XnatConnection:
         self._lock = threading.Lock()
         self._session: _Session | None = None
         self._refused: GatewayError | None = None
+        self._doubted = 0
+        self._useless = 0
         self._closed = False
         self._cut = False
         # The newest connection of each thread.
@@ -234,9 +242,28 @@ class XnatConnection:
                 try:
                     self._session = self._log_in(ended + 1)
                 except NotAuthenticated as error:
+                    if ended and self._doubted < _DOUBTED_REFUSALS:
+                        self._doubted += 1
+                        raise ServerFault(f"{error} (it was accepted before)") from error
                     self._refused = error
                     raise
+                self._doubted = 0
             return self._session
+
+    def session_was_good(self) -> None:
+        """A request got an answer that was meant for the account."""
+        self._useless = 0
+
+    def no_session_lasts(self, ref: Ref | None) -> GatewayError:
+        """The error of a request for which every session ended at once.
+
+        That may be bad luck on a server that ends sessions all the time. Where it goes on, as for an account whose
+        password has to be changed first, no further request has a chance.
+        """
+        self._useless += 1
+        hopeless = self._useless > _USELESS_LOGINS
+        kind = NotAuthenticated if hopeless else ServerFault
+        return kind("the server ends every session at once", ref=ref)
 
     def open_session(self, session: _Session) -> requests.Session:
         """A `requests.Session` that is logged in."""
@@ -259,7 +286,7 @@ class XnatConnection:
             url = self._settled_url()
             # "cli" is xnatpy's word for a session that outlives its object.
             with (
-                self._refusal_explained(url),
+                self._refusal_explained(url, generation),
                 xnat.connect(
                     url,
                     user=user,
@@ -276,6 +303,8 @@ class XnatConnection:
                 token, cookies, name = connected.jsession, connected.interface.cookies.copy(), connected.logged_in_user
         if not token:
             raise NotAuthenticated(f"{self.url} gave no session to {user}")
+        if not _TOKEN.fullmatch(token):
+            raise _no_session(self.url, generation)
         _log.debug("logged in to %s as %s", url, name)
         return _Session(generation, token, cookies, name, url)
 
@@ -294,7 +323,7 @@ class XnatConnection:
             raise
 
     @contextmanager
-    def _refusal_explained(self, url: str) -> Iterator[None]:
+    def _refusal_explained(self, url: str, generation: int) -> Iterator[None]:
         """Xnatpy calls every failure a refused login, also that of a server which is down for a moment."""
         try:
             yield
@@ -306,6 +335,11 @@ class XnatConnection:
                     if reply.status_code >= 500:
                         raise error_of(Reply(status=reply.status_code, text=_text(reply)), None) from None
             raise
+        except requests.RequestException:
+            raise
+        except ValueError:
+            # It takes whatever comes with status 200 for a session, and cannot send a page as a cookie.
+            raise _no_session(url, generation) from None
 
     def _settled_url(self) -> str:
         """Where the server's address leads: the same host, or the password goes nowhere."""
@@ -351,9 +385,10 @@ class _Wire:
                 with translated(_title(request), request.ref):
                     text = _text(reply)
                 if not self._is_ended(reply, text):
+                    self._connection.session_was_good()
                     text = text if reply.ok else self._connection.scrub(text)
                     return Reply(status=reply.status_code, text=text, headers=_headers(reply))
-        raise NotAuthenticated("the server ends every session at once", ref=request.ref)
+        raise self._connection.no_session_lasts(request.ref)
 
     @contextmanager
     def stream(self, request: Request) -> Iterator[Iterator[bytes]]:
@@ -366,9 +401,10 @@ class _Wire:
                 with translated(_title(request), request.ref):
                     text = _text(reply)
                 if not self._is_ended(reply, text):
+                    self._connection.session_was_good()
                     text = self._connection.scrub(text)
                     raise error_of(Reply(status=reply.status_code, text=text, headers=_headers(reply)), request.ref)
-        raise NotAuthenticated("the server ends every session at once", ref=request.ref)
+        raise self._connection.no_session_lasts(request.ref)
 
     def close(self) -> None:
         if self._http is not None:
@@ -439,7 +475,8 @@ class _Wire:
 
     def _has_ended(self, http: requests.Session, session: _Session) -> bool:
         try:
-            with self._once(http, session, Request(method="GET", path=paths.AUTH), stream=False) as reply:
+            reply = self._once(http, session, Request(method="GET", path=paths.AUTH), stream=False)
+            with reply, translated(paths.AUTH):
                 return self._is_ended(reply, _text(reply))
         except GatewayError:
             return False
@@ -529,6 +566,12 @@ def _xnatpy_log() -> logging.Logger:
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
+
+
+def _no_session(url: str, generation: int) -> GatewayError:
+    """The error of a login that was answered with something else: for the first one the address may be wrong."""
+    kind = ServerFault if generation > 1 else UnexpectedReply
+    return kind(f"{url} answered the login with something that is no session")
 
 
 def _title(request: Request) -> str:
