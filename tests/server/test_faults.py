@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
 
-from xnat_sync.server.faults import Fault, FaultKind, Faults
+from xnat_sync.server.faults import Fault, FaultKind, Faults, load_faults
 
 if TYPE_CHECKING:
     from xnat_sync.server.running import RunningServer
@@ -94,3 +95,36 @@ def test_points_of_the_file_half() -> None:
     assert taken.kind is FaultKind.CATALOG_CONFLICT
     assert faults.take("catalog", "/P/NIFTI/x") is None
     assert faults.take("disk", "anything") is not None
+
+
+def test_the_readme_tells_the_file_and_every_kind(tmp_path: Path) -> None:
+    """Its example is a file that the server takes, and its table leaves nothing out."""
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    example = text.partition("<!-- faults -->")[2].partition("<!-- end: faults -->")[0]
+    file = tmp_path / "faults.json"
+    file.write_text(example, encoding="utf-8")
+    faults = load_faults(file)
+    fault = faults.take("request", "/data/projects", "GET")
+    assert fault is not None
+    assert (fault.kind, fault.status, fault.headers) == (FaultKind.STATUS, 503, {"Retry-After": "1"})
+    taken = [faults.take("response", "/data/x/files/a", "PUT") for _ in range(5)]
+    assert [fault is not None for fault in taken] == [False, False, True, True, False]
+    table = text.partition("<!-- end: faults -->")[2].partition("### ")[0]
+    assert [kind.value for kind in FaultKind if f"`{kind.value}`" not in table] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{}", "expected a list"),
+        ('[{"kind": "status"}, {"kind": "flood"}]', "fault rule 2"),
+        ('[{"kind": "status", "staus": 503}]', "keys must be among"),
+        ("[3]", "fault rule 1"),
+        ("[", "Expecting"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_told(tmp_path: Path, text: str, words: str) -> None:
+    file = tmp_path / "faults.json"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=words):
+        load_faults(file)

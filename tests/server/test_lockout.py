@@ -105,3 +105,17 @@ def test_an_old_password(site: RunningServer, clock: Clock, setting: dict[str, s
     with site.context.store.write() as db:
         add_user(db, *LOGIN, now=clock().timestamp())
     assert get(site).status_code == 200
+
+
+def test_no_password_lies_on_disk(tmp_path: Path) -> None:
+    """Neither the administrator's nor that of somebody who was made over HTTP."""
+    made = {"username": "ann", "password": "made-over-http"}
+    with running(tmp_path, password="of-the-administrator") as server:
+        admin = ("admin", "of-the-administrator")
+        assert requests.post(f"{server.url}/xapi/users", json=made, auth=admin, timeout=10).status_code == 201
+        as_ann = requests.get(f"{server.url}/data/auth", auth=("ann", "made-over-http"), timeout=10)
+        assert as_ann.text == "User 'ann' is logged in"
+        held = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+        assert b"ann@localhost" in held
+        assert b"made-over-http" not in held
+        assert b"of-the-administrator" not in held

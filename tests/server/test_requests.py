@@ -6,7 +6,11 @@ import time
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
+from xnat_sync.server import routing
+
 if TYPE_CHECKING:
+    import pytest
+
     from xnat_sync.server.running import RunningServer
 
 SUBJECT = "/data/projects/P/subjects/S"
@@ -38,3 +42,13 @@ def test_an_answer_does_not_wait_for_an_acknowledgement(server: RunningServer, h
         assert connection.getresponse().read() == b"User 'admin' is logged in"
     connection.close()
     assert time.perf_counter() - begun < 50 * 0.03
+
+
+def test_a_document_has_a_limit(http: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stricter than XNAT: a document or a form is read into memory, so it may not be of any size."""
+    assert routing.MAX_BODY == 64 * 1024 * 1024
+    monkeypatch.setattr(routing, "MAX_BODY", 1000)
+    http.put("/data/projects/P")
+    headers = {"Content-Type": "text/xml"}
+    assert http.put(SUBJECT, data=XML, headers=headers).status_code == 201
+    assert http.put(SUBJECT, data=XML + " " * 1000, headers=headers).status_code == 413
