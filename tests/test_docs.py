@@ -75,6 +75,8 @@ def keys() -> str:
     levels = {"top": schema, **{name: schema["$defs"][name] for name in ("project", "subject", "session", "scan")}}
     levels["resource"] = next(form for form in schema["$defs"]["resource"]["anyOf"] if form.get("type") == "object")
     levels["ignore"] = schema["properties"]["ignore"]["items"]
+    levels["discover"] = schema["$defs"]["discover"]["items"]
+    levels["tables"] = schema["$defs"]["tables"]["items"]
     levels["files"] = schema["$defs"]["files"]["anyOf"][1]["items"]["anyOf"][1]
     lines = ["| level | key | meaning | example |", "|---|---|---|---|"]
     for level, definition in levels.items():

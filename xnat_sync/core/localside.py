@@ -84,6 +84,15 @@ class LocalSide(Protocol):
         No match at all, for a pattern that is a plain path, is a breach; for one with wildcards it is not.
         """
 
+    def paths(self, root: str, pattern: str) -> Sequence[str]:
+        """The names below an absolute root that a pattern matches, folders left out; nothing is said of the files."""
+
+    def side_files(self, root: str, image: str) -> Sequence[str]:
+        """The files that apply to an image by the rules of BIDS, see `bids.side_files`; paths relative to the root."""
+
+    def text(self, path: str) -> str:
+        """The content of a table or another small text; one that cannot be read is a `LocalFileError`."""
+
     def inspect(self, files: Sequence[LocalFile]) -> Inspection:
         """What is wrong with all files of one object: images by their headers, side files by their image."""
 

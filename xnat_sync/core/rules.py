@@ -122,6 +122,15 @@ _ERRORS = {
     "XS320": ("a JSON file that cannot be read", "mend its syntax, or make it again"),
     "XS321": ("a gradient table that is none", "write numbers only: one row of b-values, three rows of directions"),
     "XS322": ("a gradient table that does not fit its image", "bring the table and the image of one run together"),
+    # Templates, rules that discover, and tables.
+    "XS401": ("a template that is not there", "check its name, or write it into session_templates or scan_templates"),
+    "XS402": ("a name in braces that stands for nothing", "write a name that the path or the rule gives a value"),
+    "XS403": ("two things that would get one label", "put into the label or ID what tells the two apart"),
+    "XS404": ("a table that cannot be joined", "check the file, its columns and its keys"),
+    "XS405": (
+        "a rule that cannot be used",
+        "write a path like {subject:sub-*}/{session:ses-*}/{datatype}/{stem}.nii.gz",
+    ),
     # What may say who somebody is.
     "XS501": ("a key that says who somebody is", "remove it: converters do (dcm2niix -ba y)"),
     "XS502": ("text burned into an image", "leave the image out, or clean its pixels"),
@@ -147,6 +156,10 @@ _WARNINGS = {
     ),
     "XS324": ("gradient directions in columns where BIDS has rows", "turn the table: three rows, one column a volume"),
     "XS325": ("a JSON file that is not UTF-8", "save it as UTF-8"),
+    "XS410": ("an unexpected number of sessions or scans", "look for what is missing or too many, or change expect"),
+    "XS411": ("files that no rule takes", "add a rule for them; one with skip: true says that they stay here"),
+    "XS412": ("a rule that catches nothing", "check its path and its conditions, or remove it"),
+    "XS413": ("a cell of a table that XNAT cannot keep", "mend the table, or say values: what the cell means"),
     "XS520": ("a key that links to who somebody is", "remove it, or shift its date before 1925"),
     "XS521": ("a date in a name", "rename it, with to: if the local name must stay"),
     "XS522": ("a subject's number that may be a hospital's", "number subjects anew"),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xnat_sync.core.errors import LocalFileError
 from xnat_sync.local.digest import md5_of
 from xnat_sync.local.files import FileFinder
 from xnat_sync.local.inspection import inspect
+from xnat_sync.local.sidecar import read_text
 from xnat_sync.local.whole import read_whole
 
 if TYPE_CHECKING:
@@ -24,6 +26,25 @@ class Disk:
     def find(self, root: str, pattern: str) -> Matches:
         """The files that a pattern names, see `FileFinder.find`."""
         return self._finder.find(root, pattern)
+
+    def paths(self, root: str, pattern: str) -> Sequence[str]:
+        """The names that a pattern matches, see `FileFinder.paths`."""
+        return self._finder.paths(root, pattern)
+
+    def side_files(self, root: str, image: str) -> Sequence[str]:
+        """The files that apply to an image, see `FileFinder.side_files`."""
+        return self._finder.side_files(root, image)
+
+    def text(self, path: str) -> str:
+        """The content of a small text, as UTF-8 or else Latin-1."""
+        try:
+            data = read_text(path)
+        except OSError as error:
+            raise LocalFileError((error.strerror or str(error)).lower(), path=path) from error
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return data.decode("latin-1")
 
     def inspect(self, files: Sequence[LocalFile]) -> Inspection:
         """What is wrong with the files of one object, see `inspection.inspect`."""

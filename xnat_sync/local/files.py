@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xnat_sync.core.bids import side_files
 from xnat_sync.core.localside import Breach, FoundFile, Matches
 
 if TYPE_CHECKING:
@@ -53,6 +54,26 @@ class FileFinder:
                 breaches.append(found)
         breaches += (_unlistable(name, why) for name, why in sorted(self._closed.items()))
         return Matches(files=tuple(files.values()), breaches=tuple(breaches))
+
+    def paths(self, root: str, pattern: str) -> list[str]:
+        """The names below an absolute root that a pattern matches, sorted; what cannot be listed has none.
+
+        Nothing is opened: `find` says whether a file can be taken.
+        """
+        parts = pattern.removeprefix("./").split("/")
+        return [] if _pattern_error(pattern, parts) else sorted(set(self._walk(root, "", parts)))
+
+    def side_files(self, root: str, image: str) -> list[str]:
+        """The files that apply to an image, from its folder and all above, see `bids.side_files`."""
+        folders: dict[str, list[str]] = {}
+        folder = image.rpartition("/")[0]
+        while True:
+            listed = self._list(root, f"{folder}/" if folder else "")
+            if listed:
+                folders[folder] = listed.files
+            if not folder:
+                return side_files(image, folders)
+            folder = folder.rpartition("/")[0]
 
     def _walk(self, root: str, folder: str, parts: list[str]) -> Iterator[str]:
         """The names below a folder that the rest of a pattern matches; the last part may be anything but a folder."""
@@ -131,12 +152,13 @@ class _Folder:
     path: str
     names: list[str]
     real_folders: list[str]
-    linked: set[str] = field(default_factory=set)
+    files: list[str] = field(default_factory=list)
+    folders: set[str] = field(default_factory=set)
     error: str = ""
 
     def is_folder(self, name: str) -> bool:
         """Whether a name is a folder, links followed."""
-        return name in self.linked or name in self.real_folders
+        return name in self.folders
 
 
 def _scan(path: str) -> _Folder | None:
@@ -147,8 +169,11 @@ def _scan(path: str) -> _Folder | None:
                 folder.names.append(entry.name)
                 if entry.is_dir(follow_symlinks=False):
                     folder.real_folders.append(entry.name)
+                    folder.folders.add(entry.name)
                 elif entry.is_symlink() and _leads_to_folder(entry):
-                    folder.linked.add(entry.name)
+                    folder.folders.add(entry.name)
+                else:
+                    folder.files.append(entry.name)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

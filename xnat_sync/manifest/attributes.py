@@ -24,7 +24,20 @@ if TYPE_CHECKING:
     from xnat_sync.manifest.problems import Problems
 
 STRUCTURE = frozenset(
-    ("id", "create", "xsi_type", "fields", "resources", "sessions", "scans", "files", "defaults", "state", "from_image")
+    (
+        "id",
+        "create",
+        "xsi_type",
+        "fields",
+        "resources",
+        "sessions",
+        "scans",
+        "files",
+        "defaults",
+        "state",
+        "from_image",
+        "extends",
+    )
 )
 """The keys of an object's body that are not attributes."""
 

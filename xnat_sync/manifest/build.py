@@ -18,10 +18,11 @@ from xnat_sync.manifest.schema import did_you_mean
 from xnat_sync.manifest.study import Study
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from xnat_sync.core.localside import LocalSide
     from xnat_sync.manifest.document import Node
+    from xnat_sync.manifest.expand import Expander
     from xnat_sync.manifest.problems import Problems
 
 
@@ -31,6 +32,16 @@ class Part:
 
     top: Node
     scope: Scope
+    expander: Expander | None = None
+    """Where there are rules, templates or tables, what makes explicit subjects of them."""
+
+    def subjects(self) -> Iterable[Node]:
+        """Its subjects as an explicit tree."""
+        if self.expander:
+            return self.expander.subjects()
+        written = self.top.entries().get("subjects")
+        # Not `labels`: the nodes of a whole study would not be let go before its end.
+        return written.sound() if written else ()
 
 
 def build(project: str, parts: Sequence[Part], local: LocalSide, problems: Problems) -> Study:
@@ -58,10 +69,8 @@ class _Builder:
         """Add one document to the study."""
         entries = part.top.entries()
         self._project(entries.get("project") or part.top, part.scope)
-        if "subjects" in entries:
-            # One at a time, and not `labels`: the nodes of a whole study would not be let go before its end.
-            for node in entries["subjects"].sound():
-                self._subject(self._study.project.child(Level.SUBJECT, str(node.key)), node, part.scope)
+        for node in part.subjects():
+            self._subject(self._study.project.child(Level.SUBJECT, str(node.key)), node, part.scope)
 
     def _project(self, node: Node, scope: Scope) -> None:
         ref = self._study.project
@@ -110,7 +119,14 @@ class _Builder:
         self._study.done(ref)
 
     def _gone(self, ref: Ref, node: Node) -> bool:
-        """Judge the label; true if the object must not exist."""
+        """Judge the label; true if the object must not exist, or nothing is said of it."""
+        if node.text is None and not node.is_map:
+            hint = "give it a value, write {} if there is nothing to say, or remove the key"
+            self._problems.add("XS021", f"{ref.label} says nothing", node.origin(), hint=hint)
+            return True
+        extends = node.entries().get("extends")
+        if extends is not None:
+            self._problems.add("XS401", f"there is no template {shown(extends.text or '')}", extends.origin(), ref=ref)
         breach = label_breach(ref.level, ref.label)
         if breach and not uses_environment(ref.label):
             self._study.tell(breach, node.key_origin(), ref)

@@ -159,6 +159,8 @@ class Node:
     def sound(self) -> Iterator[Node]:
         """The children that fit the schema."""
         broken = self.document.broken
+        if self._entries is not None:
+            return iter(self._entries.values())
         if not broken:
             return self.children()
         here = self.path
@@ -189,6 +191,15 @@ class Node:
         made = Node(self.document, self._above, self.key, self.value, self._marks)
         made._entries = entries
         return made
+
+    def with_value(self, value: Data, key: str | int | None = None) -> Node:
+        """A node at this place with another value, and if given under another key: how templates are filled."""
+        return Node(self.document, self._above, self.key if key is None else key, value, self._marks)
+
+    def under(self, key: str) -> Node:
+        """This node under another key."""
+        made = self.with_value(self.value, key)
+        return made if self._entries is None else made.with_entries(self._entries)
 
     def bare(self) -> Node:
         """This node without what was found out about its entries: light enough to be kept."""

@@ -150,4 +150,7 @@ def _scalar(kinds: list[str], said: dict[str, Any]) -> Shape:
 
 def _either(forms: list[Shape]) -> Shape:
     checks = tuple(form.fits for form in forms)
-    return Shape(lambda value: any(check(value) for check in checks))
+    inner = [form for form in forms if form.known or form.rest]
+    # Of several forms with something below, nobody knows which was meant.
+    known, rest = (inner[0].known, inner[0].rest) if len(inner) == 1 else ({}, None)
+    return Shape(lambda value: any(check(value) for check in checks), known, rest)

@@ -11,11 +11,13 @@ from xnat_sync.manifest.build import Part, build
 from xnat_sync.manifest.content import check_content
 from xnat_sync.manifest.defaults import Defaults
 from xnat_sync.manifest.document import shown
+from xnat_sync.manifest.expand import Expander
 from xnat_sync.manifest.heads import agreed_server, check_versions, project_of
 from xnat_sync.manifest.ignores import read_ignores
 from xnat_sync.manifest.problems import Problems
 from xnat_sync.manifest.resources import Scope
 from xnat_sync.manifest.sources import Source, SourceReader
+from xnat_sync.manifest.templates import Templates
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -59,9 +61,13 @@ def load_study(
     check_versions(sources, problems)
     server = agreed_server(sources, problems)
     project = project_of(sources, problems)
-    contexts = _contexts(sources, problems)
+    contexts = _contexts(sources, local, problems)
     parts = [contexts[source.path] for source in sources]
     study = build(project or _UNKNOWN, parts, local, problems)
+    taken = [spec.path for spec in study.files.values()]
+    for part in parts:
+        if part.expander:
+            part.expander.tell_left([*taken, *(str(source.path) for source in sources)])
     ignores = read_ignores([(part.top, part.scope.root) for part in parts], problems)
     check_content(study, local, ignores, check_md5=check_md5, deep=deep)
     ignores.tell_unused(problems)
@@ -78,21 +84,23 @@ def load_study(
     )
 
 
-def _contexts(sources: Sequence[Source], problems: Problems) -> dict[Path, Part]:
+def _contexts(sources: Sequence[Source], local: LocalSide, problems: Problems) -> dict[Path, Part]:
     """The root and defaults of each document: its own over those of the one that includes it."""
     done: dict[Path, Part] = {}
+    templates: dict[Path, Templates] = {}
 
     def context(source: Source) -> Part:
         if source.path in done:
             return done[source.path]
         above = context(source.includer).scope if source.includer else None
+        known = templates[source.includer.path] if source.includer else Templates()
         top = source.document.root()
+        templates[source.path] = known.within(top)
+        root = _root(source, above.root if above else None, problems)
         part = Part(
             top=top,
-            scope=Scope(
-                root=_root(source, above.root if above else None, problems),
-                defaults=(above.defaults if above else Defaults()).within(top, problems),
-            ),
+            scope=Scope(root=root, defaults=(above.defaults if above else Defaults()).within(top, problems)),
+            expander=Expander.of(top, root, templates[source.path], local, problems),
         )
         done[source.path] = part
         return part

@@ -29,6 +29,8 @@ class FileRequest(NamedTuple):
     expect: int | None = None
     size: int | None = None
     md5: str | None = None
+    beside: bool = False
+    """The files are those that apply to the image which ``pattern`` names, by the rules of BIDS."""
 
 
 def read_requests(files: Node, problems: Problems) -> Iterator[FileRequest]:
@@ -58,6 +60,8 @@ def _listed(item: Node, problems: Problems) -> FileRequest | None:
     if not item.is_map:
         return FileRequest(node=item, pattern=item.text)
     said = item.entries()
+    if "side_files_of" in said:
+        return FileRequest(node=said["side_files_of"], pattern=said["side_files_of"].text, beside=True)
     if "from" not in said:
         return None
     to = said.get("to")
