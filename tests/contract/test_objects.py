@@ -39,7 +39,7 @@ def sample(attribute: Attribute, turn: int = 0) -> str:
     """A legal value of an attribute; another one for another turn."""
     samples: Mapping[Kind, tuple[str, ...]] = {
         Kind.TEXT: (f"{attribute.name} & <b> \"q\" 'a' ü, é+ 100%" if attribute.longest > 100 else "<ü", "other"),
-        Kind.INTEGER: ("12", "13"),
+        Kind.INTEGER: ("2", "3"),
         Kind.NUMBER: ("12.5", "0.25"),
         Kind.DATE: ("2024-03-01", "1999-12-31"),
         Kind.TIME: ("09:30:05", "23:59:59"),
