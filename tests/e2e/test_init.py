@@ -2,13 +2,66 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import struct
 from typing import TYPE_CHECKING, Any
+
+import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     Cli = Any
+
+
+def image(volumes: int = 1) -> bytes:
+    """A sound NIfTI-1 image of 4 × 4 × 3 voxels."""
+    header = bytearray(352)
+    struct.pack_into("<i", header, 0, 348)
+    struct.pack_into("<8h", header, 40, 4, 4, 4, 3, volumes, 1, 1, 1)
+    struct.pack_into("<2h", header, 70, 4, 16)
+    struct.pack_into("<8f", header, 76, 1, *[2.0] * 7)
+    struct.pack_into("<f", header, 108, 352)
+    header[123] = 10
+    struct.pack_into("<2h", header, 252, 1, 1)
+    struct.pack_into("<12f", header, 280, 2, 0, 0, 0, 0, 2, 0, 0, 0, 0, 2, 0)
+    header[344:348] = b"n+1\0"
+    return bytes(header) + bytes(96 * volumes)
+
+
+TABLES = {"participants.tsv": "participant_id\tsex\tage\nsub-01\tF\t30\nsub-02\tM\t89+\n"}
+
+
+def make(root: Path, names: str) -> None:
+    """A BIDS tree of sound files of the given names; each JSON file and table is another one."""
+    for number, name in enumerate(names.split()):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name.endswith(".nii"):
+            path.write_bytes(image(volumes=2 if "dwi" in name else 1))
+        elif name.endswith(".nii.gz"):
+            path.write_bytes(gzip.compress(image(volumes=2 if "dwi" in name else 1), mtime=0))
+        elif name.endswith(".bval"):
+            path.write_text(f"0 {1000 + number}\n", encoding="utf-8")
+        elif name.endswith(".bvec"):
+            path.write_text("0 1\n1 0\n0 0\n", encoding="utf-8")
+        elif name.endswith(".json"):
+            path.write_text(json.dumps({"Number": number}), encoding="utf-8")
+        else:
+            path.write_text(TABLES.get(name, f"a\tb\n{number}\tx\n"), encoding="utf-8")
+
+
+def planned(cli: Cli, root: Path, manifest: Path) -> list[tuple[str, str]]:
+    """What a plan sends: the ref and the path below the root of each file."""
+    text = manifest.read_text(encoding="utf-8")
+    manifest.write_text(text.replace("create: false", "create: true", 1), encoding="utf-8")
+    done = cli("plan", "--format", "json", manifest)
+    assert done.status == 0, done.out + done.err
+    changes = json.loads(done.out)["changes"]
+    return [
+        (change["ref"], str(change["file"]["path"]).removeprefix(f"{root}/")) for change in changes if change["file"]
+    ]
 
 
 def test_a_bids_folder_becomes_a_project(cli: Cli, bids: Path, tmp_path: Path) -> None:
@@ -19,15 +72,119 @@ def test_a_bids_folder_becomes_a_project(cli: Cli, bids: Path, tmp_path: Path) -
     done = cli("init", "--from-bids", bids, "--project", "MADE", "--out", manifest)
     assert done.status == 0, done.err
     assert "3 subjects, 4 sessions, 19 scans" in done.out
-    text = manifest.read_text(encoding="utf-8")
-    manifest.write_text(text.replace("create: false", "create: true"), encoding="utf-8")
-    plan = json.loads(cli("plan", "--format", "json", manifest).out)
-    planned = [change["file"]["path"] for change in plan["changes"] if change["file"]]
-    local = sorted(str(path) for path in bids.rglob("*") if path.is_file())
-    assert sorted(planned) == local
+    assert len(manifest.read_text(encoding="utf-8").splitlines()) < 50
+    local = sorted(path.relative_to(bids).as_posix() for path in bids.rglob("*") if path.is_file())
+    assert sorted(path for _, path in planned(cli, bids, manifest)) == local
+    assert "XS411" not in cli("validate", manifest).out
     assert cli("apply", "--yes", manifest).status == 0
     assert cli("plan", "--detailed-exitcode", manifest).status == 0
     assert cli("verify", "--download", manifest).status == 0
+
+
+LAYOUTS = {
+    "inherited": (
+        """README dataset_description.json participants.tsv task-rest_bold.json dwi.bval dwi.bvec T1w.json
+        sub-01/anat/sub-01_T1w.nii.gz sub-01/func/sub-01_task-rest_bold.nii.gz sub-01/sub-01_task-rest_bold.json
+        sub-02/func/sub-02_task-rest_bold.nii.gz sub-02/dwi/sub-02_dwi.nii.gz sub-02/dwi/sub-02_dwi.bval""",
+        {
+            "sub-01/sub-01/scan:anat-T1w": "T1w.json",
+            "sub-01/sub-01/scan:func-task-rest_bold": "sub-01/sub-01_task-rest_bold.json task-rest_bold.json",
+            "sub-02/sub-02/scan:func-task-rest_bold": "task-rest_bold.json",
+            "sub-02/sub-02/scan:dwi-dwi": "dwi.bvec sub-02/dwi/sub-02_dwi.bval",
+        },
+    ),
+    "inherited in a session": (
+        """sub-01/ses-a/sub-01_ses-a_task-rest_bold.json sub-01/ses-a/func/sub-01_ses-a_task-rest_bold.nii
+        sub-01/ses-a/func/sub-01_ses-a_task-rest_bold.json sub-01/ses-a/func/sub-01_ses-a_task-rest_events.tsv
+        sub-01/ses-a/sub-01_ses-a_scans.tsv""",
+        {
+            "sub-01/sub-01_ses-a/scan:func-task-rest_bold": """sub-01/ses-a/func/sub-01_ses-a_task-rest_bold.json
+            sub-01/ses-a/func/sub-01_ses-a_task-rest_events.tsv sub-01/ses-a/sub-01_ses-a_task-rest_bold.json"""
+        },
+    ),
+    "runs echoes parts": (
+        """sub-01/func/sub-01_task-x_run-1_echo-1_bold.nii sub-01/func/sub-01_task-x_run-1_echo-2_bold.nii
+        sub-01/func/sub-01_task-x_run-2_echo-1_part-mag_bold.nii sub-01/func/sub-01_task-x_run-1_bold.json
+        sub-01/func/sub-01_task-x_run-2_echo-1_part-phase_bold.nii sub-01/func/sub-01_task-x_run-1_events.tsv""",
+        {
+            "sub-01/sub-01/scan:func-task-x_run-1_echo-1_bold": """sub-01/func/sub-01_task-x_run-1_bold.json
+            sub-01/func/sub-01_task-x_run-1_events.tsv""",
+            "sub-01/sub-01/scan:func-task-x_run-1_echo-2_bold": """sub-01/func/sub-01_task-x_run-1_bold.json
+            sub-01/func/sub-01_task-x_run-1_events.tsv""",
+            "sub-01/sub-01/scan:func-task-x_run-2_echo-1_part-mag_bold": "",
+            "sub-01/sub-01/scan:func-task-x_run-2_echo-1_part-phase_bold": "",
+        },
+    ),
+    "pet with mr and alone": (
+        """sub-01/ses-1/anat/sub-01_ses-1_T1w.nii sub-01/ses-1/pet/sub-01_ses-1_pet.nii.gz
+        sub-01/ses-1/pet/sub-01_ses-1_pet.json sub-01/ses-1/pet/sub-01_ses-1_recording-manual_blood.tsv
+        sub-01/ses-2/pet/sub-01_ses-2_pet.nii.gz sub-01/ses-3/anat/sub-01_ses-3_T1w.nii""",
+        {
+            "sub-01/sub-01_ses-1/scan:anat-T1w": "",
+            "sub-01/sub-01_ses-1/scan:pet-pet": """sub-01/ses-1/pet/sub-01_ses-1_pet.json
+            sub-01/ses-1/pet/sub-01_ses-1_recording-manual_blood.tsv""",
+            "sub-01/sub-01_ses-2/scan:pet-pet": "",
+            "sub-01/sub-01_ses-3/scan:anat-T1w": "",
+        },
+    ),
+    "eeg beside mr": (
+        """sub-01/anat/sub-01_T1w.nii sub-01/eeg/sub-01_task-x_eeg.vhdr sub-01/eeg/sub-01_task-x_eeg.vmrk
+        sub-01/eeg/sub-01_task-x_eeg.eeg sub-01/eeg/sub-01_task-x_eeg.json sub-01/eeg/sub-01_task-x_channels.tsv
+        sub-01/eeg/sub-01_electrodes.tsv task-x_eeg.json sub-01/sub-01_scans.tsv""",
+        {
+            "sub-01/sub-01/scan:anat-T1w": "",
+            "sub-01/sub-01_EEG/scan:eeg-task-x_eeg": """sub-01/eeg/sub-01_electrodes.tsv
+            sub-01/eeg/sub-01_task-x_channels.tsv sub-01/eeg/sub-01_task-x_eeg.eeg
+            sub-01/eeg/sub-01_task-x_eeg.json sub-01/eeg/sub-01_task-x_eeg.vmrk task-x_eeg.json""",
+        },
+    ),
+    "plus in labels, folders without images, derivatives": (
+        """sub-a+b/anat/sub-a+b_acq-x+y_T1w.nii sub-a+b/beh/sub-a+b_task-z_beh.tsv sub-a+b/anat/odd.txt
+        sub-c/beh/sub-c_task-z_beh.tsv derivatives/p/sub-a+b/anat/sub-a+b_T1w.nii sourcedata/x.txt""",
+        {"sub-a-b/sub-a-b/scan:anat-acq-x-y_T1w": ""},
+    ),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_image_is_planned_once_with_the_files_that_apply(cli: Cli, tmp_path: Path, layout: str) -> None:
+    names, wanted = LAYOUTS[layout]
+    root = tmp_path / "bids"
+    make(root, names)
+    manifest = tmp_path / "xnat.yaml"
+    done = cli("init", "--from-bids", root, "--project", "P", "--out", manifest)
+    assert done.status == 0, done.err
+    validated = cli("validate", manifest)
+    assert validated.status == 0, validated.out + manifest.read_text(encoding="utf-8")
+    assert "XS4" not in validated.out
+    sent = planned(cli, root, manifest)
+    raw = {name for name in names.split() if not name.startswith(("derivatives/", "sourcedata/"))}
+    assert {path for _, path in sent} == raw
+    images = [path for _, path in sent if path.endswith((".nii", ".nii.gz", ".vhdr"))]
+    assert len(images) == len(set(images))
+    found: dict[str, set[str]] = {}
+    for ref, path in sent:
+        if "/scan:" in ref:
+            scan = ref.removeprefix("P/").partition("/resource:")[0]
+            found.setdefault(scan, set()).update(() if path in images else (path,))
+    assert found == {scan: set(sides.split()) for scan, sides in wanted.items()}
+    assert cli("apply", "--yes", manifest).status == 0
+    again = cli("plan", "--detailed-exitcode", manifest)
+    assert again.status == 0, again.out
+
+
+def test_sessions_have_the_type_of_what_is_in_them(cli: Cli, tmp_path: Path) -> None:
+    make(tmp_path / "bids", LAYOUTS["pet with mr and alone"][0])
+    manifest = tmp_path / "xnat.yaml"
+    assert cli("init", "--from-bids", tmp_path / "bids", "--project", "P", "--out", manifest).status == 0
+    planned(cli, tmp_path / "bids", manifest)
+    changes = json.loads(cli("plan", "--format", "json", manifest).out)["changes"]
+    types = {change["ref"]: change["object"]["xsi_type"] for change in changes if change.get("object")}
+    assert types["P/sub-01/sub-01_ses-1"] == "xnat:petmrSessionData"
+    assert types["P/sub-01/sub-01_ses-2"] == "xnat:petSessionData"
+    assert types["P/sub-01/sub-01_ses-3"] == "xnat:mrSessionData"
+    assert types["P/sub-01/sub-01_ses-1/scan:anat-T1w"] == "xnat:mrScanData"
+    assert types["P/sub-01/sub-01_ses-1/scan:pet-pet"] == "xnat:petScanData"
 
 
 def test_a_manifest_is_not_overwritten_unless_told(cli: Cli, bids: Path, tmp_path: Path) -> None:

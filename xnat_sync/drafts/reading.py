@@ -1,12 +1,13 @@
-"""Read what a draft needs from the disk: the names below a folder, and the table of participants."""
+"""Read what a draft needs from the disk: the names below a folder, and the headings of tables."""
 
 from __future__ import annotations
 
-import csv
 import os
 from pathlib import Path
 
 from xnat_sync.core.errors import LocalFileError
+
+_LONGEST = 1 << 16
 
 
 def files_below(root: Path) -> list[str]:
@@ -22,24 +23,23 @@ def files_below(root: Path) -> list[str]:
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         below = Path(folder).relative_to(root)
-        found += [(below / name).as_posix() for name in sorted(names) if not name.startswith(".")]
+        found += [
+            (below / name).as_posix()
+            for name in sorted(names)
+            if not name.startswith(".") or (name == ".bidsignore" and not below.parts)
+        ]
     return found
 
 
-def table(path: Path) -> list[dict[str, str]]:
-    """The rows of a TSV file by column; none if there is no such file.
+def headings(path: Path) -> list[str]:
+    """The columns of a TSV file.
 
     Raises:
-        LocalFileError: it is there and cannot be read.
+        LocalFileError: it cannot be read.
 
     """
-    if not path.is_file():
-        return []
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            return [
-                {key: value or "" for key, value in row.items() if key is not None}
-                for row in csv.DictReader(stream, delimiter="\t", restval="")
-            ]
-    except (OSError, ValueError, csv.Error) as error:
+        with path.open(encoding="utf-8-sig", errors="replace") as stream:
+            return stream.readline(_LONGEST).rstrip("\r\n").split("\t")
+    except OSError as error:
         raise LocalFileError(f"cannot be read: {error}", path=str(path)) from error
