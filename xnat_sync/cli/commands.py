@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
 
 Command = (
-    options.Validate | options.Schema | options.Serve | options.Init | options.MakePlan | options.Apply | options.Verify
+    options.Validate
+    | options.Schema
+    | options.Serve
+    | options.Init
+    | options.Render
+    | options.Explain
+    | options.MakePlan
+    | options.Apply
+    | options.Verify
 )
 
 
@@ -35,6 +43,10 @@ def dispatch(command: Command, invocation: options.Invocation, console: Console)
             from xnat_sync.cli.starting import init
 
             return init(command, console)
+        case options.Render() | options.Explain():
+            from xnat_sync.cli.writingout import dispatch_writing_out
+
+            return dispatch_writing_out(command, invocation, console)
         case options.MakePlan() | options.Apply() | options.Verify():
             from xnat_sync.cli.syncing import dispatch_syncing
 

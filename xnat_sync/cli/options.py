@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MANIFEST = "xnat.yaml"
 DEFAULT_PORT = 8080
-SCHEMAS = ("manifest", "plan", "report", "problems", "verification", "error")
+SCHEMAS = ("manifest", "plan", "report", "problems", "verification", "explanation", "error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,23 @@ class Init:
     force: bool
 
 
-Command = Validate | MakePlan | Apply | Verify | Schema | Serve | Demo | Init
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Render:
+    """``xnat-sync render``: to standard output where ``out`` is ``None``."""
+
+    manifests: tuple[Path, ...]
+    out: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explain:
+    """``xnat-sync explain``."""
+
+    ref: str
+    manifests: tuple[Path, ...]
+
+
+Command = Validate | MakePlan | Apply | Verify | Schema | Serve | Demo | Init | Render | Explain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,6 +210,13 @@ def build_parser() -> argparse.ArgumentParser:
     proving = _server_parser(rehash=True)
     verify = commands.add_parser("verify", parents=[shared, manifests, proving], help="is every byte there?")
     verify.add_argument("--download", action="store_true", help="read every file back instead of trusting digests")
+    render = commands.add_parser(
+        "render", parents=[shared, manifests], help="write the manifest out: no rules, no templates, no defaults"
+    )
+    render.add_argument("--out", type=Path, metavar="FILE", help="a new file (default: standard output)")
+    explain = commands.add_parser("explain", parents=[shared], help="where each value of one object came from")
+    explain.add_argument("ref", metavar="REF", help="SUBJECT[/SESSION[/SCAN]], or the project's ID")
+    explain.add_argument("manifests", nargs="*", type=Path, metavar="MANIFEST", help=f"default {DEFAULT_MANIFEST}")
     init = commands.add_parser("init", parents=[shared], help="write the first manifest of a BIDS data set")
     init.add_argument("--from-bids", type=Path, required=True, metavar="DIR", help="the data set's folder")
     init.add_argument("--project", metavar="ID", help="the project's ID (default: made of the data set's name)")
@@ -382,6 +405,8 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Command]] = {
     ),
     "apply": _apply,
     "verify": lambda found: Verify(manifests=_manifests(found), connection=_connection(found), download=found.download),
+    "render": lambda found: Render(manifests=_manifests(found), out=found.out),
+    "explain": lambda found: Explain(ref=found.ref, manifests=_manifests(found)),
     "init": lambda found: Init(from_bids=found.from_bids, project=found.project, out=found.out, force=found.force),
     "schema": lambda found: Schema(name=found.schema),
     "serve": _serve,

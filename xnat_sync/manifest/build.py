@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from xnat_sync.manifest.document import Node
     from xnat_sync.manifest.expand import Expander
     from xnat_sync.manifest.problems import Problems
+    from xnat_sync.manifest.trace import Trace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +45,14 @@ class Part:
         return written.sound() if written else ()
 
 
-def build(project: str, parts: Sequence[Part], local: LocalSide, problems: Problems) -> Study:
+def build(
+    project: str, parts: Sequence[Part], local: LocalSide, problems: Problems, trace: Trace | None = None
+) -> Study:
     """The study that some documents describe together; their order does not matter.
 
     What does not fit the schema has been noted before and is passed over.
     """
-    study = Study(project, problems)
+    study = Study(project, problems, trace)
     builder = _Builder(study, ResourceReader(study, local))
     for part in parts:
         builder.take(part)

@@ -35,6 +35,17 @@ class Ignore:
     node: Node
     used: bool = False
 
+    @property
+    def written(self) -> str | None:
+        """The pattern as text."""
+        return None if self.pattern is None else "/".join(self.pattern)
+
+    @property
+    def reason(self) -> str:
+        """Why it is let pass."""
+        said = self.node.entries().get("reason")
+        return said.text or "" if said else ""
+
     def covers(self, rule: str, path: str | None) -> bool:
         """Whether a finding in a file, or with no path one in the manifest itself, is let pass."""
         if rule != self.rule:
@@ -50,15 +61,15 @@ class Ignores:
     """All entries of a study's manifests."""
 
     def __init__(self, entries: Iterable[Ignore] = ()) -> None:
-        self._entries = tuple(entries)
+        self.entries = tuple(entries)
 
     def covers(self, rule: str, path: str | None) -> bool:
         """Whether any entry lets a finding pass; each that does counts as used."""
-        return any([entry.covers(rule, path) for entry in self._entries if entry.rule == rule])  # noqa: C419 - all
+        return any([entry.covers(rule, path) for entry in self.entries if entry.rule == rule])  # noqa: C419 - all
 
     def tell_unused(self, problems: Problems) -> None:
         """Note every entry that has become pointless."""
-        for entry in self._entries:
+        for entry in self.entries:
             if not entry.used:
                 problems.add("XS035", f"nothing breaks {entry.rule} here", entry.node.origin())
 

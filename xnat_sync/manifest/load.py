@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from xnat_sync.core.localside import LocalSide
+    from xnat_sync.core.refs import Ref
     from xnat_sync.core.state import DesiredState
+    from xnat_sync.manifest.trace import Trace
 
 _UNKNOWN = "PROJECT"
 
@@ -33,7 +35,8 @@ class Loaded:
     """A study that is fit to be compared with a server.
 
     ``problems`` are warnings only; ``sources`` are the manifests that were read and ``roots`` the folders that their
-    files lie in, all sorted.
+    files lie in, all sorted. ``from_image`` is what the manifest says of scans about that, ``ignores`` are its entries:
+    rule, pattern, reason, and the root of the pattern.
     """
 
     project: str
@@ -42,15 +45,23 @@ class Loaded:
     problems: tuple[Problem, ...]
     sources: tuple[Path, ...]
     roots: tuple[Path, ...]
+    from_image: Mapping[Ref, str] = field(default_factory=dict)
+    ignores: tuple[tuple[str, str | None, str, Path], ...] = ()
 
 
 def load_study(
-    paths: Sequence[Path], *, environ: Mapping[str, str], local: LocalSide, check_md5: bool = True, deep: bool = False
+    paths: Sequence[Path],
+    *,
+    environ: Mapping[str, str],
+    local: LocalSide,
+    check_md5: bool = True,
+    deep: bool = False,
+    trace: Trace | None = None,
 ) -> Loaded:
     """Read manifests and folders of manifests as one study.
 
     With ``check_md5`` every file whose digest is stated is read whole; with ``deep`` every file is, to its end, and
-    the desired state has the digest of each.
+    the desired state has the digest of each. A ``trace`` learns where values were written.
 
     Raises:
         ManifestError: something is wrong; it has every problem, warnings too.
@@ -63,7 +74,7 @@ def load_study(
     project = project_of(sources, problems)
     contexts = _contexts(sources, local, problems)
     parts = [contexts[source.path] for source in sources]
-    study = build(project or _UNKNOWN, parts, local, problems)
+    study = build(project or _UNKNOWN, parts, local, problems, trace)
     taken = [spec.path for spec in study.files.values()]
     for part in parts:
         if part.expander:
@@ -81,6 +92,8 @@ def load_study(
         problems=problems.sorted(),
         sources=tuple(source.path for source in sources),
         roots=tuple(sorted({Path(part.scope.root) for part in parts})),
+        from_image=study.from_image,
+        ignores=tuple((entry.rule, entry.written, entry.reason, Path(entry.root)) for entry in ignores.entries),
     )
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from xnat_sync.manifest.attributes import Values
     from xnat_sync.manifest.document import Node
     from xnat_sync.manifest.problems import Problems
+    from xnat_sync.manifest.trace import Trace
 
 
 _BELOW = {Level.SESSION: (Level.SCAN, Level.RESOURCE), Level.SCAN: (Level.RESOURCE,), Level.RESOURCE: (Level.FILE,)}
@@ -23,7 +24,8 @@ _BELOW = {Level.SESSION: (Level.SCAN, Level.RESOURCE), Level.SCAN: (Level.RESOUR
 class Study:
     """All that the manifests of one study want. Refuses what contradicts what is in it already."""
 
-    def __init__(self, project: str, problems: Problems) -> None:
+    def __init__(self, project: str, problems: Problems, trace: Trace | None = None) -> None:
+        self._trace = trace
         self.project = Ref.project_of(project)
         self.problems = problems
         self.objects: dict[Ref, ObjectSpec] = {}
@@ -100,6 +102,8 @@ class Study:
 
         ``values`` says where each attribute was written.
         """
+        if self._trace:
+            self._trace.take(spec.ref, values)
         held = self.objects.get(spec.ref)
         if spec.ref in self.absent:
             there = self.absent[spec.ref]

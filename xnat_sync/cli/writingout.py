@@ -1,0 +1,125 @@
+"""``xnat-sync render`` and ``xnat-sync explain``: what a manifest says in full, and where it says it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from xnat_sync.cli import options
+from xnat_sync.cli.exits import Exit
+from xnat_sync.cli.output import write_result
+from xnat_sync.core.errors import Severity, UsageError
+from xnat_sync.core.refs import Level
+from xnat_sync.core.yamltext import yaml_text
+from xnat_sync.local.disk import Disk
+from xnat_sync.manifest.load import Loaded, load_study
+from xnat_sync.manifest.render import explicit_manifest
+from xnat_sync.manifest.trace import Trace, layer_of
+from xnat_sync.report.problems import problems_text
+from xnat_sync.report.wording import visible
+
+if TYPE_CHECKING:
+    from xnat_sync.cli.console import Console
+    from xnat_sync.core.errors import Origin
+    from xnat_sync.core.refs import Ref
+
+EXPLANATION_FORMAT = 1
+
+
+def dispatch_writing_out(
+    command: options.Render | options.Explain, invocation: options.Invocation, console: Console
+) -> int:
+    """Run one of the two."""
+    if isinstance(command, options.Render):
+        return _render(command, invocation, console)
+    return _explain(command, invocation, console)
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet.
+
+    Raises:
+        UsageError: it is there, or cannot be written.
+
+    """
+    try:
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise UsageError(f"{path} exists; --out names another file") from None
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error}") from error
+
+
+def _render(command: options.Render, invocation: options.Invocation, console: Console) -> int:
+    loaded = load_study(command.manifests, environ=console.environ, local=Disk())
+    warnings = [found for found in loaded.problems if found.severity is Severity.WARNING]
+    console.err.write(problems_text(warnings))
+    folder = command.out.parent if command.out else Path()
+    data = explicit_manifest(loaded, folder.resolve())
+    if command.out is not None:
+        write_new(command.out, yaml_text(data))
+        console.out.write(f"{visible(str(command.out))} written\n")
+    else:
+        write_result(data, yaml_text(data), invocation, console)
+    return Exit.DONE
+
+
+def _explain(command: options.Explain, invocation: options.Invocation, console: Console) -> int:
+    trace = Trace(command.ref)
+    loaded = load_study(command.manifests, environ=console.environ, local=Disk(), trace=trace)
+    if not trace.values:
+        raise UsageError(f"nothing in the manifest has the name {command.ref!r} (SUBJECT[/SESSION[/SCAN]])")
+    ref = min(trace.values)
+    data = _explanation(ref, trace, loaded)
+    write_result(data, _text(data), invocation, console)
+    return Exit.DONE
+
+
+def _explanation(ref: Ref, trace: Trace, loaded: Loaded) -> dict[str, Any]:
+    """Everything that is wanted of one object, each with its source, as plain JSON values."""
+    spec = loaded.desired.objects[ref]
+    values = [
+        {"name": name, "value": value, "source": layer_of(origin), "place": _place(origin)}
+        for name, (value, origin) in sorted(trace.values[ref].items())
+    ]
+    values += [
+        {"name": name, "value": found.value, "source": found.source, "place": None}
+        for name, found in sorted(spec.found.items())
+        if name not in spec.fields
+    ]
+    files = [
+        {
+            "name": "/".join((ref_below.parent.label, ref_below.label)) if ref_below.parent else ref_below.label,
+            "path": file.path,
+            "source": layer_of(file.origin) if file.origin else "",
+            "place": _place(file.origin),
+        }
+        for ref_below, file in sorted(loaded.desired.files.items())
+        if ref_below.parent is not None and ref_below.parent.parent == ref
+    ]
+    return {
+        "format_version": EXPLANATION_FORMAT,
+        "ref": str(ref),
+        "level": ref.level.noun,
+        "xsi_type": spec.xsi_type,
+        "place": _place(spec.origin),
+        "values": values,
+        "files": files,
+    }
+
+
+def _place(origin: Origin | None) -> str | None:
+    return f"{origin.file}:{origin.line}" if origin else None
+
+
+def _text(data: dict[str, Any]) -> str:
+    typed = f" ({data['xsi_type']})" if data["level"] in (Level.SESSION.noun, Level.SCAN.noun) else ""
+    lines = [f"{data['level']} {data['ref']}{typed}  {data['place'] or ''}"]
+    rows = [(row["name"], "null" if row["value"] is None else row["value"], row) for row in data["values"]]
+    rows += [(row["name"], "← " + row["path"], row) for row in data["files"]]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
+    for name, value, row in rows:
+        source = row["source"] + (f"  {row['place']}" if row["place"] else "")
+        lines.append(f"  {name:<{widths[0]}}  {value:<{min(widths[1], 60)}}  {source}")
+    return "".join(f"{visible(line)}\n" for line in lines)
