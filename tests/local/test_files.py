@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -166,3 +167,20 @@ class TestUnfit:
         assert breaches(tree, "lfs") == ["XS207"]
         assert breaches(tree, "annex") == ["XS207"]
         assert names(tree, "text") == ["text"]
+
+
+def test_many_double_stars_are_as_good_as_one(tmp_path: Path) -> None:
+    deep = tmp_path.joinpath(*"abcdefghij" * 3)
+    deep.mkdir(parents=True)
+    (deep / "x.nii").touch()
+    (tmp_path / "a" / "y.nii").touch()
+    finder = FileFinder()
+    one = finder.paths(str(tmp_path), "**/*.nii")
+    assert len(one) == 2
+    begun = time.monotonic()
+    for pattern in ("**/" * 3000 + "*.nii", "**/*/" * 12 + "**/*.nii", "**/?/**/?/**/?/**/?/**/?/**/?/**/*.nii"):
+        assert set(finder.paths(str(tmp_path), pattern)) <= set(one)
+    assert finder.paths(str(tmp_path), "**/" * 3000 + "*.nii") == one
+    assert finder.paths(str(tmp_path), "**/**") == finder.paths(str(tmp_path), "**")
+    assert finder.paths(str(tmp_path), "**/b/**/*.nii") == [name for name in one if "/b/" in name]
+    assert time.monotonic() - begun < 5

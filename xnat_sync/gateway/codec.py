@@ -111,7 +111,7 @@ def decode_duplicates(text: str) -> frozenset[str]:
     try:
         found = json.loads(text)["duplicates"]
         return frozenset(str(path) for path in found)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UnexpectedReply(f"an upload was answered with {text[:100]!r}") from error
 
 
@@ -136,7 +136,7 @@ def decode_rows(text: str) -> list[Row]:
     """
     try:
         found = json.loads(text)["ResultSet"]["Result"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UnexpectedReply(f"a listing was answered with {text[:100]!r}") from error
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
         raise UnexpectedReply("a listing's rows are not objects")
@@ -178,7 +178,7 @@ def _read_item(text: str) -> tuple[dict[str, str], dict[str, str]]:
                 custom.update({CUSTOM_PREFIX + part["name"]: part["field"] for part in parts if part.get("field")})
             elif parts:
                 values.update({f"{child['field']}/{key}".lower(): value for key, value in parts[0].items()})
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise UnexpectedReply(f"an object was answered with {text[:100]!r}") from error
     return values, custom
 

@@ -27,7 +27,7 @@ def names_in(reply: Reply) -> frozenset[str] | None:
         return None
     try:
         found = json.loads(reply.text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
         return None

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from xnat_sync.core.refs import Ref
 
 _LONGEST_MESSAGE = 500
-_HEADING = re.compile(r"<h3>(.*?)</h3>", re.DOTALL)
+_LONGEST_TEXT = 20 * _LONGEST_MESSAGE
+"""Characters of an answer that are looked at for its message."""
 _BY_STATUS: dict[int, type[GatewayError]] = {
     401: NotAuthenticated,
     403: Forbidden,
@@ -61,9 +62,10 @@ def is_page(text: str) -> bool:
 
 def message_of(reply: Reply) -> str:
     """The sentence of an error answer: the heading of XNAT's status page, else the text itself."""
-    found = _HEADING.search(reply.text)
-    text = found.group(1) if found else "" if is_page(reply.text) else reply.text
-    sentence = " ".join(html.unescape(text).split())
+    _, opening, rest = reply.text.partition("<h3>")
+    heading, closing, _ = rest.partition("</h3>")
+    text = heading if opening and closing else "" if is_page(reply.text) else reply.text
+    sentence = " ".join(html.unescape(text[:_LONGEST_TEXT]).split())
     return sentence[:_LONGEST_MESSAGE] or f"the server answered {reply.status} without a word"
 
 

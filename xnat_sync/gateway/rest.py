@@ -113,7 +113,7 @@ class RestGateway:
         if reply.ok:
             try:
                 version = str(json.loads(reply.text)["version"])
-            except (ValueError, KeyError, TypeError) as error:
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise UnexpectedReply(f"{paths.BUILD_INFO} was answered with {reply.text[:100]!r}") from error
         # Only some accounts may read it: then the digests in listings have to show.
         told = self._get(paths.CHECKSUMS)
@@ -134,14 +134,19 @@ class RestGateway:
         found = UNKNOWN if groups is None else permissions.rights_of_groups(project, groups)
         return replace(found or permissions.rights_without_group(roles), user=user, create_project=created)
 
-    def project(self, label: str) -> RemoteObject | None:
+    def project(self, label: str, names: frozenset[str] | None = None) -> RemoteObject | None:
         """See `Reader.project`."""
         ref = Ref.project_of(label)
         item = self._get(paths.object_path(ref), [("format", "json")], ref=ref)
         if item.status == 404:
             return None
-        visible = self._get(paths.accessibility_path(ref), ref=ref)
-        return codec.decode_project(label, _checked(item, ref).text, visible.text.strip() if visible.ok else "")
+        text = _checked(item, ref).text
+        visible = self._accessibility(ref) if names is None or "accessibility" in names else ""
+        return codec.decode_project(label, text, visible)
+
+    def _accessibility(self, project: Ref) -> str:
+        reply = self._get(paths.accessibility_path(project), ref=project)
+        return reply.text.strip() if reply.ok else ""
 
     def subjects(self, project: str, names: frozenset[str]) -> tuple[RemoteObject, ...]:
         """See `Reader.subjects`."""

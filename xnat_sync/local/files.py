@@ -31,6 +31,8 @@ class FileFinder:
         self._real: dict[str, str] = {}
         # Folders that the pattern at hand leads into and that may not be listed.
         self._closed: dict[str, str] = {}
+        # Where it has been with how much of the pattern left.
+        self._walked: set[tuple[str, str, int]] = set()
 
     def find(self, root: str, pattern: str) -> Matches:
         """The files that a pattern names below an absolute root, as `LocalSide.find` promises.
@@ -46,7 +48,7 @@ class FileFinder:
         files: dict[str, FoundFile] = {}
         breaches: list[Breach] = []
         self._closed = {}
-        for name in sorted(set(self._walk(root, "", parts))) if not plain else ["/".join(parts)]:
+        for name in self._names(root, parts) if not plain else ["/".join(parts)]:
             found = self._take(root, name, plain=plain)
             if isinstance(found, FoundFile):
                 files[name] = found
@@ -61,7 +63,7 @@ class FileFinder:
         Nothing is opened: `find` says whether a file can be taken.
         """
         parts = pattern.removeprefix("./").split("/")
-        return [] if _pattern_error(pattern, parts) else sorted(set(self._walk(root, "", parts)))
+        return [] if _pattern_error(pattern, parts) else self._names(root, parts)
 
     def side_files(self, root: str, image: str) -> list[str]:
         """The files that apply to an image, from its folder and all above, see `bids.side_files`."""
@@ -75,9 +77,19 @@ class FileFinder:
                 return side_files(image, folders)
             folder = folder.rpartition("/")[0]
 
+    def _names(self, root: str, parts: list[str]) -> list[str]:
+        """The names that a pattern matches, sorted."""
+        self._walked = set()
+        # Any folders below any folders are any folders.
+        fewer = [part for place, part in enumerate(parts) if part != "**" or parts[place - 1 : place] != ["**"]]
+        return sorted(set(self._walk(root, "", fewer)))
+
     def _walk(self, root: str, folder: str, parts: list[str]) -> Iterator[str]:
         """The names below a folder that the rest of a pattern matches; the last part may be anything but a folder."""
-        listed = self._list(root, folder)
+        here = (folder, parts[0], len(parts))
+        listed = self._list(root, folder) if here not in self._walked else None
+        # Several ** lead to one place on many ways.
+        self._walked.add(here)
         if listed is None:
             return
         if listed.error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".yaml", ".yml")
 MOST_BYTES = 1 << 30
+_PIECE = 1 << 20
 
 
 @dataclass(slots=True, kw_only=True)
@@ -138,7 +141,8 @@ class SourceReader:
         origin = self._top_of(path)
         try:
             with path.open("rb") as file:
-                content = file.read(MOST_BYTES + 1)
+                # In pieces: one read of so much would take the memory for all of it first.
+                content = b"".join(islice(iter(partial(file.read, _PIECE), b""), MOST_BYTES // _PIECE + 1))
             if len(content) > MOST_BYTES:
                 self._problems.add("XS006", f"the manifest {origin.file} has more than {MOST_BYTES:,} bytes", origin)
                 return None
