@@ -9,7 +9,7 @@ import pytest
 
 from xnat_sync.core.changes import Action, Plan
 from xnat_sync.core.damage import Harm
-from xnat_sync.core.errors import Forbidden
+from xnat_sync.core.errors import Forbidden, Unreachable
 from xnat_sync.core.freshness import settled
 from xnat_sync.core.outcome import Failure, Report, Status
 from xnat_sync.core.planner import make_plan
@@ -374,3 +374,33 @@ def test_a_server_whose_digests_were_switched_off_is_left_in_peace(study: Study,
     assert plan.by_size_only == 1
     server.checksums = True
     assert [change.action for change in study.plan().changes] == [Action.REFRESH]
+
+
+def test_a_right_looking_listing_proves_no_upload_that_failed(study: Study, server: MemoryServer) -> None:
+    study.run()
+    server.lose(T1)
+    plan = checked(study)
+
+    def fault(call: Call) -> None:
+        if call.method == "upload" and call.moment is Moment.BEFORE:
+            raise Unreachable("reset")
+
+    server.fault = fault
+    (outcome,) = study.run(plan).outcomes
+    assert (outcome.status, outcome.failure) == (Status.FAILED, Failure.SERVER)
+    server.fault = None
+    assert study.run(checked(study)).ok
+    assert checked(study).is_empty
+
+
+def test_a_refresh_whose_answer_got_lost_is_settled_by_looking(study: Study, server: MemoryServer) -> None:
+    study.run()
+    forget_digest(server, T1, b"\x01\x01")
+
+    def fault(call: Call) -> None:
+        if call.method == "refresh" and call.moment is Moment.AFTER:
+            raise Unreachable("reset")
+
+    server.fault = fault
+    (outcome,) = study.run().outcomes
+    assert outcome.status is Status.APPLIED

@@ -274,3 +274,18 @@ def test_an_object_that_turns_out_to_be_there_arrived_with_the_first_try(
     assert subject.ref in server.objects()
     with pytest.raises(AlreadyExists):
         factory().put_object(subject, exists=False, fields={}, reason="r")
+
+
+def test_a_listing_that_was_right_before_settles_nothing(
+    server: MemoryServer, factory: RetryingFactory, tmp_path: Path
+) -> None:
+    file = spec(tmp_path, "a", b"whole")
+    server.store(file.ref, b"cut", catalogued=RemoteFile(ref=file.ref, size=5, md5=file.md5))
+
+    def fault(call: Call) -> None:
+        if call.method == "upload" and server.calls["upload"] == 1:
+            raise Unreachable("reset")
+
+    server.fault = fault
+    factory().upload(R, [file], overwrite=True, reason="r", sent=lambda _: None)
+    assert server.content(file.ref) == b"whole"

@@ -121,12 +121,13 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         stage.connection.close()
 
 
-Choice = tuple[str, str, str, bytes]
+CONTENTS = [b"", b"a", b"bb", b"cc", bytes(5000)]
+Choice = tuple[str, str, str, int]
 CHOICES = st.tuples(
     st.sampled_from(["", "1", "2"]),
     st.sampled_from(["A", "B"]),
     st.sampled_from(["a.nii", "a.nii.gz", "b+c d.json"]),
-    st.sampled_from([b"", b"a", b"bb", b"cc", bytes(5000)]),
+    st.integers(0, 4),
 )
 
 
@@ -138,7 +139,8 @@ def study(stage: Stage, project: str, choices: list[Choice]) -> DesiredState:
     refs = [root, root.child(Level.SUBJECT, "S"), session, *scans]
     objects = {ref: ObjectSpec(ref=ref, xsi_type=kind) for ref, kind in zip(refs, types, strict=True)}
     files = {}
-    for scan, label, name, content in choices:
+    for scan, label, name, index in choices:
+        content = CONTENTS[index]
         owner = session.child(Level.SCAN, scan) if scan else session
         ref = owner.child(Level.RESOURCE, label).child(Level.FILE, name)
         digest = hashlib.md5(content).hexdigest()

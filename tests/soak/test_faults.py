@@ -35,6 +35,8 @@ MAKING = {
     FaultKind.STATUS: Fault(kind=FaultKind.STATUS, status=500),
     FaultKind.DELAY: Fault(kind=FaultKind.DELAY, seconds=0.02),
 }
+SHARES = {"request": 0.4, "response": 0.3, "catalog": 0.15, "lock": 0.15, "disk": 0.03, "digest": 1.0}
+"""Of the faults of a request; the disk is asked for each file of an archive."""
 PROJECT = "F"
 
 
@@ -48,12 +50,14 @@ class Rolled(Faults):
         self.chances: dict[str, tuple[float, list[Fault]]] = {}
         self.count = 0
 
-    def roll(self, kinds: list[FaultKind], chance: float) -> None:
+    def roll(self, kinds: list[FaultKind], chance: float, *, mixed: bool = False) -> None:
+        """Have so many calls of each point fail; ``mixed`` shares the chance among the points."""
         by_point: dict[str, list[Fault]] = {}
         for kind in kinds:
             fault = MAKING.get(kind) or Fault(kind=kind)
             by_point.setdefault(POINT_OF[kind], []).append(fault)
-        self.chances = {point: (chance, faults) for point, faults in by_point.items()}
+        shares = SHARES if mixed else dict.fromkeys(SHARES, 1.0)
+        self.chances = {point: (chance * shares[point], faults) for point, faults in by_point.items()}
 
     def take(self, point: str, path: str, method: str = "") -> Fault | None:
         chance, faults = self.chances.get(point, (0.0, []))
@@ -101,11 +105,11 @@ class Stage:
         finally:
             connection.close()
 
-    def apply(self, kinds: list[FaultKind], chance: float) -> Report:
+    def apply(self, kinds: list[FaultKind], chance: float, *, mixed: bool = False) -> Report:
         """Plan in peace, and apply among faults."""
         with self.connect() as connect:
             found = workflow.plan(self.loaded, connect, options=self.options)
-            self.faults.roll(kinds, chance)
+            self.faults.roll(kinds, chance, mixed=mixed)
             try:
                 return workflow.apply(found, connect, self.options)
             finally:
@@ -179,11 +183,11 @@ def test_a_fault_that_never_ends(stage: Stage, kind: FaultKind) -> None:
 @pytest.mark.parametrize("seed", range(2))
 def test_all_kinds_mixed_at_a_tenth_of_all_requests(stage: Stage, seed: int, record_property: Any) -> None:
     stage.faults.dice = random.Random(seed)
-    report = stage.apply(list(FaultKind), 0.1)
+    report = stage.apply(list(FaultKind), 0.1, mixed=True)
     record_property("faults", stage.faults.count)
     assert stage.faults.count > 10
     stage.judge(report)
     files = [outcome for outcome in report.outcomes if outcome.change.ref.level is Level.FILE]
     done = sum(outcome.status in (Status.APPLIED, Status.UNCHANGED) for outcome in files)
-    assert done > 0.8 * len(files)
+    assert done > 0.8 * len(files), "a lane or two may have had bad luck four times"
     print(f"{done} of {len(files)} files, {stage.faults.count} faults, {stage.clock.waits} waits")  # noqa: T201

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from xnat_sync.core.errors import Forbidden, GatewayError, NotAuthenticated, ServerGone, XnatSyncError
 from xnat_sync.core.outcome import Failure, Outcome, Status
-from xnat_sync.core.planner import compare_file, compare_object
+from xnat_sync.core.planner import ON_DISK, compare_file, compare_object
 from xnat_sync.core.policy import SyncPolicy
 from xnat_sync.core.state import FileSpec, ObjectSpec, RemoteFile, RemoteObject
 
@@ -51,13 +51,16 @@ def failure_of(error: XnatSyncError) -> Failure:
 def judge_upload(change: Change, attempt: Attempt, held: RemoteFile | None) -> Outcome:
     """How an upload ended, by the listing made after it.
 
-    A reply that got lost is no failure if the file is there; a reply of 200 is no success if it is not.
+    A reply that got lost is no failure if the file is there; a reply of 200 is no success if it is not. But where only
+    the disk was wrong, the listing was right before.
     """
     spec = change.wanted
     if not isinstance(spec, FileSpec):
         raise TypeError("an upload without a file")
     if held is None:
         return failed(change, attempt.error or Forbidden(_NOT_STORED, ref=change.ref))
+    if attempt.error and change.diffs and all(diff.name == ON_DISK for diff in change.diffs):
+        return failed(change, attempt.error)
     sent = replace(spec, md5=attempt.md5 or spec.md5)
     if held.md5 is not None and sent.md5 is None:
         return failed(change, attempt.error or GatewayError("the upload did not finish", ref=change.ref))
@@ -78,14 +81,16 @@ def judge_refresh(change: Change, attempt: Attempt, held: RemoteFile | None) -> 
     spec = change.wanted
     if not isinstance(spec, FileSpec):
         raise TypeError("a refresh without a file")
-    if attempt.error:
-        return failed(change, attempt.error)
     if held is None:
-        return failed(change, GatewayError("it has gone from the server; run again to send it", ref=change.ref))
+        return failed(
+            change, attempt.error or GatewayError("it has gone from the server; run again to send it", ref=change.ref)
+        )
     diffs = compare_file(spec, held, SyncPolicy())
     if diffs:
         message = f"the server holds another file: {_differences(diffs)}; run again to replace it"
         return Outcome(change=change, status=Status.FAILED, message=message, failure=Failure.OTHER)
+    if held.md5 is None and attempt.error:
+        return failed(change, attempt.error)
     if held.md5 is None:
         return Outcome(change=change, status=Status.UNCHANGED, message=_SIZE_ONLY)
     return Outcome(change=change, status=Status.APPLIED)

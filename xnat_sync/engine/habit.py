@@ -14,21 +14,23 @@ if TYPE_CHECKING:
 
 
 class DigestHabit:
-    """What the workers of one run learn from listings. Each may use it: at worst two ask at once."""
+    """What the workers of one run find out together. Each may use it: at worst two ask at once."""
 
     def __init__(self) -> None:
-        self._keeps: bool | None = None
+        self._asked = False
+        self._told: bool | None = None
+        self._seen = False
 
     def note(self, files: Iterable[RemoteFile]) -> None:
         """Look at a listing: one digest is enough."""
-        if not self._keeps and any(file.md5 for file in files):
-            self._keeps = True
+        self._seen = self._seen or any(file.md5 for file in files)
 
     def keeps_digests(self, gateway: Reader) -> bool:
-        """Whether a missing digest is a fault. Where no listing tells, the server is asked, once."""
-        if self._keeps is None:
+        """Whether a missing digest is a fault: as the server says, or to an account that it tells nothing, as seen."""
+        if not self._asked:
             try:
-                self._keeps = bool(gateway.server().checksums)
+                self._told = gateway.server().checksums
+                self._asked = True
             except GatewayError:
                 return False
-        return self._keeps
+        return self._seen if self._told is None else self._told

@@ -27,6 +27,7 @@ from xnat_sync.core.errors import AlreadyExists, GatewayError
 from xnat_sync.core.planner import compare_file
 from xnat_sync.core.policy import SyncPolicy
 from xnat_sync.core.refs import Level
+from xnat_sync.core.state import by_ref
 from xnat_sync.gateway.api import UploadReply
 from xnat_sync.gateway.body import Meter
 from xnat_sync.gateway.health import Health, is_silence
@@ -139,9 +140,9 @@ class Retrying:
         """See `Reader.rights`."""
         return self._again(lambda: self._gateway.rights(project))
 
-    def project(self, label: str) -> RemoteObject | None:
+    def project(self, label: str, names: frozenset[str] | None = None) -> RemoteObject | None:
         """See `Reader.project`."""
-        return self._again(lambda: self._gateway.project(label))
+        return self._again(lambda: self._gateway.project(label, names))
 
     def subjects(self, project: str, names: frozenset[str]) -> tuple[RemoteObject, ...]:
         """See `Reader.subjects`."""
@@ -253,20 +254,20 @@ class Retrying:
     def _arrived(self, resource: Ref, files: Sequence[FileSpec], *, overwrite: bool) -> dict[Ref, str]:
         """Which files a try whose answer got lost has stored, with their digests; none if that cannot be found out.
 
-        Without a digest an old file in the place of a new one would look alike, so what overwrites is sent again.
+        What is overwritten may have been listed so before, with other bytes on the disk: there both have to be right.
         """
         try:
-            held = {file.ref: file for file in self._gateway.resource_files(resource)}
+            held = by_ref(self._gateway.resource_files(resource))
+            return {
+                file.ref: file.md5
+                for file in files
+                if file.md5
+                and (found := held.get(file.ref))
+                and not compare_file(file, found, SyncPolicy())
+                and (not overwrite or (found.md5 and self._gateway.disk_size(file.ref) == file.size))
+            }
         except GatewayError:
             return {}
-        return {
-            file.ref: file.md5
-            for file in files
-            if file.md5
-            and (found := held.get(file.ref))
-            and (found.md5 or not overwrite)
-            and not compare_file(file, found, SyncPolicy())
-        }
 
     def refresh(self, resource: Ref, repairs: frozenset[Repair], *, size: int, reason: str) -> None:
         """See `Gateway.refresh`."""
