@@ -129,9 +129,9 @@ HOSTILE = {
     "laughs": laughs(30),
     "merged laughs": "x-a: &a {b: c}\n" + "".join(f"x-{n}: &a{n} {{<<: [*a, *a]}}\n" for n in range(2000)),
     "one long line": "version: " + "1" * 5_000_000,
-    "many keys": "".join(f"x-{n}: {n}\n" for n in range(100_000)),
-    "many errors": "".join(f"k{n}: {n}\n" for n in range(20_000)),
-    "many subjects": "version: 1\nproject: P\nsubjects:\n" + "".join(f"  s.{n}: {{a: b}}\n" for n in range(3_000)),
+    "many keys": "".join(f"x-{n}: {n}\n" for n in range(30_000)),
+    "many errors": "".join(f"k{n}: {n}\n" for n in range(6_000)),
+    "many subjects": "version: 1\nproject: P\nsubjects:\n" + "".join(f"  s.{n}: {{a: b}}\n" for n in range(1_000)),
     "documents": "---\na: b\n" * 50_000,
     "quotes": "a: '" + "''" * 1_000_000,
     "escapes": 'a: "' + "\\x41" * 500_000 + '"',
@@ -140,7 +140,7 @@ HOSTILE = {
     "stars": "version: 1\nproject: P\nsubjects: {s: {resources: {R: '" + "**/" * 2000 + "no'}}}",
     "stars and more": "version: 1\nproject: P\nsubjects: {s: {resources: {R: '" + "**/*/" * 2000 + "no'}}}",
     "braces in a pattern": "version: 1\nproject: P\nsubjects: {s: {resources: {R: '" + "{a,b}" * 2000 + "'}}}",
-    "brackets in a pattern": "version: 1\nproject: P\nsubjects: {s: {resources: {R: '" + "[a*?" * 2000 + "'}}}",
+    "brackets in a pattern": "version: 1\nproject: P\nsubjects: {s: {resources: {R: '" + "[a*?" * 400 + "'}}}",
 }
 
 
@@ -270,7 +270,7 @@ LONG = {
     "headings": "<h3>" * 200_000,
     "entities": "<h3>" + "&amp;lt" * 200_000 + "</h3>",
     "spaces": " " * 2_000_000,
-    "many rows": listing(*[FILE] * 50_000),
+    "many rows": listing(*[FILE] * 20_000),
 }
 
 
