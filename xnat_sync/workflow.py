@@ -28,10 +28,10 @@ from xnat_sync.core.errors import (
     UsageError,
 )
 from xnat_sync.core.events import Listener
-from xnat_sync.core.freshness import joined, reduced, settled
+from xnat_sync.core.freshness import asked_of, joined, reduced, settled
 from xnat_sync.core.localside import Breach, Whole
 from xnat_sync.core.outcome import Status
-from xnat_sync.core.planner import ON_DISK, compare_file, desired_of, files_to_hash, idle_patterns, make_plan, select
+from xnat_sync.core.planner import ON_DISK, compare_file, files_to_hash, idle_patterns, make_plan, select
 from xnat_sync.core.policy import SyncPolicy
 from xnat_sync.core.rules import RULES
 from xnat_sync.core.state import DesiredState, FileSpec, RemoteState
@@ -227,7 +227,7 @@ def check_fresh(difference: Plan, connect: GatewayFactory, options: Options | No
 
     """
     remote = _observe(
-        difference.project, desired_of(difference), connect, options or Options(), disk=difference.policy.disk
+        difference.project, asked_of(difference), connect, options or Options(), disk=difference.policy.disk
     )
     found = settled(difference, remote)
     refused = [ref for ref, outcome in found.items() if outcome.status is Status.REFUSED]

@@ -117,11 +117,11 @@ def test_a_file_deleted_on_the_server_is_uploaded_again(
 
 
 def test_a_plan_takes_few_requests_and_writes_nothing(applied: Any, server: RunningServer) -> None:
-    """6 + S/50 for S sessions; one for the project's own resources, one for what MR scans have; the login apart."""
+    """6 + S/50 for S sessions, the project's own resources and what images say included; the login apart."""
     assert applied("plan").status == 0
     login = re.compile(r"^/$|/data/(JSESSION|auth|services/auth)|/xapi/siteConfig")
     reads = [entry for entry in server.log if not login.search(entry.path)]
-    assert len(reads) <= 8, [entry.path for entry in reads]
+    assert len(reads) <= 6, [entry.path for entry in reads]
     assert server.log.writes == []
 
 

@@ -20,7 +20,7 @@ def test_sessions_share_requests(study: Study, server: MemoryServer) -> None:
     study.run()
     server.calls.clear()
     assert study.plan().is_empty
-    assert server.calls == {"project": 1, "subjects": 1, "sessions": 1, "images": 2, "session_files": 2}
+    assert server.calls == {"subjects": 1, "sessions": 1, "images": 2, "session_files": 2}
 
 
 def test_what_the_manifest_does_not_touch_is_not_read(study: Study, server: MemoryServer) -> None:
@@ -48,3 +48,19 @@ def test_a_subjects_own_files_are_read(study: Study, server: MemoryServer) -> No
     server.calls.clear()
     assert study.plan().is_empty
     assert server.calls["own_files"] == 2
+
+
+def test_the_project_is_asked_for_where_something_of_it_is_declared(study: Study, server: MemoryServer) -> None:
+    study.want("P", "xnat:projectData", description="a study")
+    assert study.run().ok
+    server.calls.clear()
+    assert study.plan().is_empty
+    assert server.calls["project"] == 1
+
+
+def test_an_empty_project_is_told_from_a_missing_one(study: Study, server: MemoryServer) -> None:
+    study.objects = {Ref.parse("P"): study.objects[Ref.parse("P")]}
+    study.files = {}
+    assert [change.action.value for change in study.plan().changes] == ["create"]
+    assert study.run().ok
+    assert study.plan().is_empty

@@ -14,7 +14,7 @@ from xnat_sync.core.changes import Action, Change, Plan
 from xnat_sync.core.outcome import Failure, Outcome, Report, Status
 from xnat_sync.core.planner import desired_of, make_plan
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import ObjectSpec
+from xnat_sync.core.state import DesiredState, ObjectSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Mapping
@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from xnat_sync.core.state import RemoteState
 
 _PRIVATE = "private"
+
+
+def asked_of(plan: Plan) -> DesiredState:
+    """What has to be read to hold a plan against the server: what it wants, and who may see a project that it makes."""
+    desired = desired_of(plan)
+    made = [change.ref for change in plan.of(Action.CREATE) if change.ref.level is Level.PROJECT]
+    seen = {
+        ref: replace(desired.objects[ref], fields={"accessibility": _PRIVATE, **desired.objects[ref].fields})
+        for ref in made
+    }
+    return replace(desired, objects={**desired.objects, **seen})
 
 
 def settled(plan: Plan, remote: RemoteState) -> Mapping[Ref, Outcome]:

@@ -1,8 +1,8 @@
 """Ask the server what it holds, in few requests.
 
-For S sessions that the manifest touches: one request each for the project, its subjects, its experiments and its scans,
-one for each pair of session and scan type whose own attributes are declared, and one for the files of each hundred
-sessions. A subject's or project's own resources cost one request each.
+For S sessions that the manifest touches: one request each for the subjects, experiments and scans of the project, one
+for the project itself if anything of it is declared, one for each pair of session and scan type whose own attributes
+are declared, and one for the files of each hundred sessions. A subject's or project's own resources cost one each.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
-from xnat_sync.core.datatypes import CUSTOM_PREFIX, default_scan_type, generic_attributes
+from xnat_sync.core.datatypes import CUSTOM_PREFIX, PROJECT, default_scan_type, generic_attributes
+from xnat_sync.core.errors import NotFound
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import DesiredState, ObjectSpec, RemoteFile, RemoteObject, RemoteState, by_ref
 from xnat_sync.engine.disk import sizes_on_disk
@@ -91,8 +92,28 @@ def _in_turn(futures: list[Future[_Result]]) -> Iterator[_Result]:
 
 def read_back(project: str, desired: DesiredState, pool: Pool[Reader]) -> Mapping[Ref, RemoteObject]:
     """The objects of a project as the server holds them now, files left out."""
-    root = pool.submit(lambda gateway: gateway.project(project)).result()
-    return {root.ref: root, **_read_objects(project, desired, pool)} if root else {}
+    names = _declared(desired.objects.values(), Level.PROJECT)
+    if names:
+        root = pool.submit(lambda gateway: gateway.project(project, names)).result()
+        return {root.ref: root, **_read_objects(project, desired, pool)} if root else {}
+    return _read_nameless(project, desired, pool)
+
+
+def _read_nameless(project: str, desired: DesiredState, pool: Pool[Reader]) -> Mapping[Ref, RemoteObject]:
+    """The same where nothing of the project itself is declared: a listing that is answered proves that it exists.
+
+    That an unknown project's listing is refused is not certain; so an empty one proves nothing.
+    """
+    try:
+        objects = _read_objects(project, desired, pool)
+    except NotFound:
+        return {}
+    if not objects:
+        root = pool.submit(lambda gateway: gateway.project(project, frozenset())).result()
+    else:
+        ref = Ref.project_of(project)
+        root = RemoteObject(ref=ref, accession_id=project, xsi_type=PROJECT, project=project)
+    return {root.ref: root, **objects} if root else {}
 
 
 def _read_objects(project: str, desired: DesiredState, pool: Pool[Reader]) -> dict[Ref, RemoteObject]:

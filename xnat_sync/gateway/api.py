@@ -69,8 +69,11 @@ class Reader(Protocol):
         """What the account may do in a project; what the server does not tell is unknown. Two or three requests."""
         ...
 
-    def project(self, label: str) -> RemoteObject | None:
-        """The project with all attributes, ``None`` if it is missing or hidden. Two requests."""
+    def project(self, label: str, names: frozenset[str] | None = None) -> RemoteObject | None:
+        """The project with its attributes, ``None`` if it is missing or hidden. One request.
+
+        Its accessibility costs a second one, made only if ``names`` has it or nothing was named.
+        """
         ...
 
     def subjects(self, project: str, names: frozenset[str]) -> tuple[RemoteObject, ...]:

@@ -200,11 +200,14 @@ class MemoryGateway:
         with self._reading("rights", Ref.project_of(project)):
             return self._server.rights
 
-    def project(self, label: str) -> RemoteObject | None:
+    def project(self, label: str, names: frozenset[str] | None = None) -> RemoteObject | None:
         """See `Reader.project`."""
         ref = Ref.project_of(label)
         with self._reading("project", ref) as store:
-            return store.objects.get(ref)
+            held = store.objects.get(ref)
+        if held is None or names is None or "accessibility" in names:
+            return held
+        return _only(held, held.fields.keys() - {"accessibility"})
 
     def subjects(self, project: str, names: frozenset[str]) -> tuple[RemoteObject, ...]:
         """See `Reader.subjects`."""

@@ -30,9 +30,9 @@ class ReadOnly:
         """See `Reader.rights`."""
         return self.__reader.rights(project)
 
-    def project(self, label: str) -> RemoteObject | None:
+    def project(self, label: str, names: frozenset[str] | None = None) -> RemoteObject | None:
         """See `Reader.project`."""
-        return self.__reader.project(label)
+        return self.__reader.project(label, names)
 
     def subjects(self, project: str, names: frozenset[str]) -> tuple[RemoteObject, ...]:
         """See `Reader.subjects`."""
