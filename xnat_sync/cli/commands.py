@@ -24,6 +24,7 @@ Command = (
     | options.Init
     | options.Render
     | options.Explain
+    | options.Pull
     | options.MakePlan
     | options.Apply
     | options.Verify
@@ -47,6 +48,10 @@ def dispatch(command: Command, invocation: options.Invocation, console: Console)
             from xnat_sync.cli.writingout import dispatch_writing_out
 
             return dispatch_writing_out(command, invocation, console)
+        case options.Pull():
+            from xnat_sync.cli.pulling import pull
+
+            return pull(command, invocation, console)
         case options.MakePlan() | options.Apply() | options.Verify():
             from xnat_sync.cli.syncing import dispatch_syncing
 

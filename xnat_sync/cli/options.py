@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MANIFEST = "xnat.yaml"
 DEFAULT_PORT = 8080
-SCHEMAS = ("manifest", "plan", "report", "problems", "verification", "explanation", "error")
+SCHEMAS = ("manifest", "plan", "report", "problems", "verification", "explanation", "pull", "error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +144,18 @@ class Explain:
     manifests: tuple[Path, ...]
 
 
-Command = Validate | MakePlan | Apply | Verify | Schema | Serve | Demo | Init | Render | Explain
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pull:
+    """``xnat-sync pull``: ``files`` is the folder that takes the files, ``None`` for none."""
+
+    project: str
+    connection: Connection
+    out: Path
+    files: Path | None
+    bids: bool
+
+
+Command = Validate | MakePlan | Apply | Verify | Schema | Serve | Demo | Init | Render | Explain | Pull
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +221,7 @@ def build_parser() -> argparse.ArgumentParser:
     proving = _server_parser(rehash=True)
     verify = commands.add_parser("verify", parents=[shared, manifests, proving], help="is every byte there?")
     verify.add_argument("--download", action="store_true", help="read every file back instead of trusting digests")
+    _add_pull(commands.add_parser("pull", parents=[shared, server], help="write the manifest of what a server holds"))
     render = commands.add_parser(
         "render", parents=[shared, manifests], help="write the manifest out: no rules, no templates, no defaults"
     )
@@ -291,6 +303,13 @@ def _add_apply(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-lock", action="store_true", help="neither take a lock nor heed one")
     parser.add_argument("--reason", help="what XNAT's history shall say (default: the manifest's git commit)")
     parser.add_argument("--detail", action="store_true", help="show every change")
+
+
+def _add_pull(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--project", required=True, metavar="ID", help="the project's ID")
+    parser.add_argument("--out", type=Path, default=Path(DEFAULT_MANIFEST), metavar="FILE", help="default xnat.yaml")
+    parser.add_argument("--files", type=Path, metavar="DIR", help="bring the files into this folder too")
+    parser.add_argument("--bids", action="store_true", help="with --files: each file to its place in a BIDS tree")
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
@@ -380,6 +399,12 @@ def _apply(found: argparse.Namespace) -> Apply:
     )
 
 
+def _pull(found: argparse.Namespace) -> Pull:
+    if found.bids and found.files is None:
+        raise UsageError("--bids says where files go; --files names the folder")
+    return Pull(project=found.project, connection=_connection(found), out=found.out, files=found.files, bids=found.bids)
+
+
 def _serve(found: argparse.Namespace) -> Serve:
     return Serve(
         directory=found.dir,
@@ -405,6 +430,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], Command]] = {
     ),
     "apply": _apply,
     "verify": lambda found: Verify(manifests=_manifests(found), connection=_connection(found), download=found.download),
+    "pull": _pull,
     "render": lambda found: Render(manifests=_manifests(found), out=found.out),
     "explain": lambda found: Explain(ref=found.ref, manifests=_manifests(found)),
     "init": lambda found: Init(from_bids=found.from_bids, project=found.project, out=found.out, force=found.force),

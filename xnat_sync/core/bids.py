@@ -193,3 +193,24 @@ def _applies(side: BidsName, image: BidsName, *, inherited: bool) -> bool:
         if image.suffix not in suffixes:
             return False
     return all(image.entities.get(key) == value or key in extra for key, value in side.entities.items())
+
+
+def path_in_tree(owner: str, name: str) -> str | None:
+    """Where a file of a resource lies in its BIDS tree: the inverse of `place_of` and of what ``init`` writes.
+
+    ``owner`` is the ID of its scan, ``""`` for what belongs to a session or subject. ``None`` where the names are not
+    made like those of BIDS.
+    """
+    if "/" in name:
+        return name
+    parsed = BidsName.parse(name)
+    if parsed is None or "sub" not in parsed.entities:
+        # Only the root has files that name no subject; a scan that is none of BIDS may have any.
+        return name if parsed is not None and owner.partition("-")[0] in DATATYPES else None
+    folders = [f"{key}-{parsed.entities[key]}" for key in ("sub", "ses") if key in parsed.entities]
+    if owner:
+        datatype = owner.partition("-")[0]
+        if datatype not in DATATYPES:
+            return None
+        folders.append(datatype)
+    return "/".join([*folders, name])

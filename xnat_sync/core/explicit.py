@@ -55,6 +55,10 @@ class ExplicitTree:
         """Say something more of an object."""
         self._body(ref).update(said)
 
+    def remark(self, ref: Ref, name: str, value: Any) -> None:
+        """Tell of a file of an object in a note that no reader of manifests heeds."""
+        self._body(ref).setdefault("x-files", {})[name] = value
+
     def data(self, **top: Any) -> dict[str, Any]:
         """The whole manifest; ``top`` are further keys at its top, those that are ``None`` left out."""
         said = {key: value for key, value in top.items() if value is not None}

@@ -219,7 +219,7 @@ class _Writer:
         dates = _mapped(visits, {"age": ("age",), "date": ("acq_time",)})
         if dates:
             name = "{subject}/{subject}_sessions.tsv"
-            tables.append({"file": name, "level": "session", "key": "session_id", "match": "ses-{ses}", "set": dates})
+            tables.append({"file": name, "level": "session", "key": "session_id", "set": dates})
         times = _mapped(self._common("_scans.tsv", "filename"), {"start_time": ("acq_time",)})
         if times:
             match = "{datatype}/{file}"

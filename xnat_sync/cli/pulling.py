@@ -1,0 +1,130 @@
+"""``xnat-sync pull``: the manifest of what a server holds, and its files."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+from xnat_sync.cli.connect import connected
+from xnat_sync.cli.exits import Exit
+from xnat_sync.cli.output import write_result
+from xnat_sync.cli.writingout import write_new
+from xnat_sync.core.errors import IntegrityError, NotFound, Rejected, UsageError
+from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.yamltext import yaml_text
+from xnat_sync.engine.harvest import harvest
+from xnat_sync.engine.pool import open_pool
+from xnat_sync.engine.stop import Stop
+from xnat_sync.gateway.readonly import ReadOnly
+from xnat_sync.local.digest import md5_of
+from xnat_sync.manifest.pulled import Pulled, choose, manifest_of
+from xnat_sync.report.progress import listener_for
+from xnat_sync.report.wording import count, visible
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from xnat_sync.cli import options
+    from xnat_sync.cli.console import Console
+    from xnat_sync.core.state import RemoteFile, RemoteState
+    from xnat_sync.engine.pool import Pool
+    from xnat_sync.gateway.api import Reader
+
+PULL_FORMAT = 1
+_LEFT_SHOWN = 20
+
+
+def pull(command: options.Pull, invocation: options.Invocation, console: Console) -> int:
+    """Write the manifest of a project, with its files if asked.
+
+    Raises:
+        UsageError: the manifest is there already.
+        NotFound: there is no such project, or it is hidden.
+
+    """
+    if command.out.exists():
+        raise UsageError(f"{command.out} exists; --out names another file")
+    listener = listener_for(console.err)
+    stop = Stop()
+    with connected(command.connection, console, None, stop) as (connect, server):
+        listener.reading("reading the server")
+        with open_pool(lambda: ReadOnly(connect()), command.connection.jobs) as pool:
+            state = harvest(command.project, pool)
+            if not state.objects:
+                raise NotFound(f"there is no project {command.project}, or it may not be seen", status=404)
+            pulled = choose(state, bids=command.bids)
+            if command.files is not None:
+                listener.reading(f"bringing {count(len(pulled.places), 'file')}")
+                _bring(pulled, state, command.files, pool)
+    root = None
+    if command.files is not None:
+        command.files.mkdir(parents=True, exist_ok=True)
+        root = os.path.relpath(command.files, command.out.parent)
+    write_new(command.out, yaml_text(manifest_of(pulled, state, server=server, root=root)))
+    _tell(command, pulled, invocation, console)
+    return Exit.PARTLY if pulled.left else Exit.DONE
+
+
+def _bring(pulled: Pulled, state: RemoteState, folder: Path, pool: Pool[Reader]) -> None:
+    """Download what is not there yet; what cannot be had, or would go over another file, is left out."""
+    owners: dict[str, Ref] = {}
+    for ref, place in pulled.places.items():
+        owners.setdefault(place, ref)
+    futures = {
+        place: pool.submit(_download, ref, state.files[ref], folder / place) for place, ref in sorted(owners.items())
+    }
+    refused = {place: why for place, future in futures.items() if (why := future.result())}
+    for ref, place in list(pulled.places.items()):
+        if place in refused:
+            pulled.left.append(f"file {ref.short}: {refused[place]}")
+            del pulled.places[ref]
+
+
+def _download(gateway: Reader, ref: Ref, held: RemoteFile, path: Path) -> str:
+    """Bring one file; the reason why it was left out, if it was.
+
+    Raises:
+        IntegrityError: what came is not what the server's listing says.
+
+    """
+    if os.path.lexists(path):
+        same = path.is_file() and path.stat().st_size == held.size and held.md5 in (None, md5_of(str(path)))
+        return "" if same else f"{path} is there, and is another file"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name[:200]}.part")
+    digest = hashlib.md5(usedforsecurity=False)
+    size = 0
+    try:
+        with gateway.download(ref) as chunks, part.open("wb") as stream:
+            for chunk in chunks:
+                stream.write(chunk)
+                digest.update(chunk)
+                size += len(chunk)
+        if size != held.size >= 0 or held.md5 not in (None, digest.hexdigest()):
+            raise IntegrityError(f"{ref.short} came as {size:,} bytes, md5 {digest.hexdigest()}", ref=ref)
+        part.replace(path)
+    except Rejected:
+        return "its name holds what no URL to XNAT can carry"
+    except NotFound:
+        return "the server lists it and does not have it"
+    finally:
+        part.unlink(missing_ok=True)
+    return ""
+
+
+def _tell(command: options.Pull, pulled: Pulled, invocation: options.Invocation, console: Console) -> None:
+    numbers = {level.noun + "s": sum(ref.level is level for ref in pulled.objects) for level in list(Level)[1:4]}
+    data = {
+        "format_version": PULL_FORMAT,
+        "project": command.project,
+        "manifest": str(command.out),
+        **numbers,
+        "files": len(pulled.places),
+        "left_out": pulled.left,
+    }
+    words = [count(number, noun.removesuffix("s")) for noun, number in {**numbers, "files": len(pulled.places)}.items()]
+    lines = [f"{command.out}: {', '.join(words)}", *(f"left out: {left}" for left in pulled.left[:_LEFT_SHOWN])]
+    if len(pulled.left) > _LEFT_SHOWN:
+        lines.append(f"left out: {len(pulled.left) - _LEFT_SHOWN:,} more")
+    write_result(data, "".join(f"{visible(line)}\n" for line in lines), invocation, console)

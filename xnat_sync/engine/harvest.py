@@ -1,0 +1,63 @@
+"""Everything that a project on a server holds, as far as a manifest can say it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xnat_sync.core.datatypes import SESSION_TYPES, attributes_of
+from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, RemoteObject, RemoteState
+from xnat_sync.engine.observe import observe, read_back
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from xnat_sync.engine.pool import Pool
+    from xnat_sync.gateway.api import Reader
+
+
+def harvest(project: str, pool: Pool[Reader]) -> RemoteState:
+    """All objects of a project with all attributes of their types, and all files; nothing if there is no such project.
+
+    What is only shared into the project, and experiments that are no imaging sessions, are left out, and custom
+    variables, whose names no listing tells. Costs what a plan costs that declares every attribute.
+    """
+    objects = _own(project, read_back(project, DesiredState(objects={}, files={}), pool))
+    everything = DesiredState(
+        objects={
+            ref: ObjectSpec(
+                ref=ref, xsi_type=held.xsi_type, fields=dict.fromkeys(attributes_of(ref.level, held.xsi_type))
+            )
+            for ref, held in objects.items()
+        },
+        # A file that nobody has in each place whose files are to be listed.
+        files={
+            file: FileSpec(ref=file, path="", size=0)
+            for ref in objects
+            if ref.level < Level.SCAN
+            for file in [ref.child(Level.RESOURCE, "x").child(Level.FILE, "x")]
+        },
+    )
+    found = observe(project, everything, pool)
+    kept = _own(project, found.objects)
+    files = {ref: file for ref, file in found.files.items() if _owner(ref) in kept}
+    return RemoteState(objects=kept, files=files, doubled=found.doubled)
+
+
+def _own(project: str, objects: Mapping[Ref, RemoteObject]) -> dict[Ref, RemoteObject]:
+    """The project's own subjects, imaging sessions and scans."""
+    kept: dict[Ref, RemoteObject] = {}
+    scanned = {ref.parent for ref in objects if ref.level is Level.SCAN}
+    for ref in sorted(objects):
+        held = objects[ref]
+        parent = ref.parent
+        foreign = held.project not in ("", project)
+        strange = ref.level is Level.SESSION and held.xsi_type not in SESSION_TYPES and ref not in scanned
+        if not foreign and not strange and (parent is None or parent in kept):
+            kept[ref] = held
+    return kept
+
+
+def _owner(file: Ref) -> Ref | None:
+    resource = file.parent
+    return resource.parent if resource else None

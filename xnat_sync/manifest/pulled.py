@@ -1,0 +1,106 @@
+"""What a server holds as an explicit manifest. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from xnat_sync.core.bids import path_in_tree
+from xnat_sync.core.datatypes import attributes_of, value_error
+from xnat_sync.core.explicit import ExplicitTree, exactly
+from xnat_sync.core.refs import Level, Ref
+from xnat_sync.manifest.names import file_name_breach, label_breach, resource_breach
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from xnat_sync.core.state import RemoteFile, RemoteObject, RemoteState
+
+
+@dataclass(slots=True)
+class Pulled:
+    """The part of a project that a manifest can speak of.
+
+    ``places`` are the relative paths that its files shall have on the disk; ``left`` says in a few words what stays
+    out, and why.
+    """
+
+    objects: dict[Ref, RemoteObject] = field(default_factory=dict)
+    places: dict[Ref, str] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+
+
+def choose(state: RemoteState, *, bids: bool) -> Pulled:
+    """What can be pulled; with ``bids`` each file goes to its place in the tree that it came from."""
+    found = Pulled()
+    for ref in sorted(state.objects):
+        parent = ref.parent
+        if parent is not None and parent not in found.objects:
+            continue
+        breach = label_breach(ref.level, ref.label)
+        if breach:
+            found.left.append(f"{ref.level.noun} {ref.short}: {breach.summary}")
+        else:
+            found.objects[ref] = state.objects[ref]
+    taken: dict[str, RemoteFile] = {}
+    for ref in sorted(state.files):
+        resource = ref.parent
+        if resource is None or resource.parent not in found.objects:
+            continue
+        place, why = _place(ref, resource, bids=bids)
+        held = taken.get(place)
+        if place and held is not None and (held.md5, held.size) != (state.files[ref].md5, state.files[ref].size):
+            place, why = "", f"another file of the project is {place} too"
+        if place:
+            taken.setdefault(place, state.files[ref])
+            found.places[ref] = place
+        else:
+            found.left.append(f"file {ref.short}: {why}")
+    return found
+
+
+def _place(file: Ref, resource: Ref, *, bids: bool) -> tuple[str, str]:
+    """The path of a file, or nothing and the reason."""
+    breach = resource_breach(resource.label) or file_name_breach(file.label)
+    if breach and breach.rule != "XS211":
+        return "", breach.summary
+    if any(brace in file.label for brace in "{}"):
+        return "", "its name has a brace, which no manifest can say"
+    if not bids:
+        return "/".join((*(label for _, label in file.parts[1:-1]), file.label)), ""
+    scan = file.at(Level.SCAN)
+    path: str | None = file.label
+    if resource.parent is not None and resource.parent.level is not Level.PROJECT:
+        path = path_in_tree(scan.label if scan else "", file.label)
+    if path is None:
+        return "", "its name is not made like one of BIDS"
+    return path, ""
+
+
+def manifest_of(pulled: Pulled, state: RemoteState, *, server: str | None, root: str | None) -> dict[str, Any]:
+    """The manifest; without a ``root`` its files are only told, in notes that no reader heeds."""
+    project = min(pulled.objects)
+    tree = ExplicitTree(project)
+    for ref in sorted(pulled.objects):
+        held = pulled.objects[ref]
+        tree.add(ref, held.xsi_type, _fields(held))
+    for ref in sorted(pulled.places):
+        file = state.files[ref]
+        if root is not None:
+            labels = {"format": file.format, "content": file.content}
+            tree.add_file(ref, exactly(pulled.places[ref]), labels)
+        elif ref.parent is not None and ref.parent.parent is not None:
+            tree.remark(ref.parent.parent, f"{ref.parent.label}/{ref.label}", {"size": file.size, "md5": file.md5})
+    # What the server holds, and nothing that an image might say on top.
+    defaults = {"scan": {"from_image": False}} if any(ref.level is Level.SCAN for ref in pulled.objects) else None
+    return tree.data(server=server, root=root, defaults=defaults)
+
+
+def _fields(held: RemoteObject) -> Mapping[str, str]:
+    """The attributes that a manifest can say; the server's own texts may be none that it would take."""
+    known = attributes_of(held.ref.level, held.xsi_type)
+    return {
+        name: value
+        for name, value in sorted(held.fields.items())
+        if value and name in known and value_error(known[name], value) is None
+    }
