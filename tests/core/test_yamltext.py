@@ -13,7 +13,7 @@ from xnat_sync.core.yamltext import yaml_text
 from xnat_sync.manifest.document import Map, Seq
 from xnat_sync.manifest.yaml_source import parse
 
-TEXTS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12) | st.sampled_from(
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12) | st.sampled_from(
     [
         "null",
         "~",
@@ -67,7 +67,11 @@ def test_this_program_and_other_readers_read_the_same_texts(data: dict[str, Any]
 
 
 def test_what_is_short_stands_in_one_line() -> None:
-    data = {"a": {"b": ["c", "d e"], "f": 1}, "long": {"x" * 60: "y" * 60}, "list": [{"k" * 60: "v" * 60, "z": True}]}
+    data: dict[str, Any] = {
+        "a": {"b": ["c", "d e"], "f": 1},
+        "long": {"x" * 60: "y" * 60},
+        "list": [{"k" * 60: "v" * 60, "z": True}],
+    }
     assert yaml_text(data) == (
         f"a: {{b: [c, d e], f: 1}}\nlong:\n  {'x' * 60}: {'y' * 60}\nlist:\n  - {'k' * 60}: {'v' * 60}\n    z: true\n"
     )
