@@ -404,3 +404,23 @@ def test_a_refresh_whose_answer_got_lost_is_settled_by_looking(study: Study, ser
     server.fault = fault
     (outcome,) = study.run().outcomes
     assert outcome.status is Status.APPLIED
+
+
+@pytest.mark.parametrize("unasked", ["server", "refresh"])
+def test_a_digest_that_could_not_be_mended_is_no_success(study: Study, server: MemoryServer, unasked: str) -> None:
+    study.run()
+    new = study.file("P/S1/E1/resource:NEW/x", b"new")
+
+    def fault(call: Call) -> None:
+        server.checksums = call.method != "upload"
+        if call.method == unasked and call.moment is Moment.BEFORE:
+            raise Unreachable("reset")
+
+    plan = study.plan()
+    server.fault = fault
+    (outcome,) = study.run(plan).outcomes
+    assert (outcome.change.ref, outcome.status, outcome.failure) == (new, Status.FAILED, Failure.SERVER)
+    assert "its digest could not be mended" in outcome.message
+    server.fault = None
+    assert study.run().ok
+    assert study.plan().is_empty

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.errors import GatewayError
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -26,11 +24,13 @@ class DigestHabit:
         self._seen = self._seen or any(file.md5 for file in files)
 
     def keeps_digests(self, gateway: Reader) -> bool:
-        """Whether a missing digest is a fault: as the server says, or to an account that it tells nothing, as seen."""
+        """Whether a missing digest is a fault: as the server says, or to an account that it tells nothing, as seen.
+
+        Raises:
+            GatewayError: the server could not be asked.
+
+        """
         if not self._asked:
-            try:
-                self._told = gateway.server().checksums
-                self._asked = True
-            except GatewayError:
-                return False
+            self._told = gateway.server().checksums
+            self._asked = True
         return self._seen if self._told is None else self._told

@@ -55,6 +55,8 @@ class LaneRun:
     habit: DigestHabit = field(default_factory=DigestHabit)
     attempts: dict[Ref, Attempt] = field(default_factory=dict)
     _notes: dict[Ref, str] = field(default_factory=dict)
+    _unmended: GatewayError | None = None
+    """What kept the server from computing digests anew that are wrong or missing."""
 
     def run(self) -> tuple[Outcome, ...]:
         """Send the lane's files and judge each by a listing made afterwards."""
@@ -205,13 +207,16 @@ class LaneRun:
             for ref, attempt in self.attempts.items()
             if attempt.md5 and not attempt.kept and (file := held.get(ref)) and file.md5 != attempt.md5
         ]
-        if not wrong or (all(held[ref].md5 is None for ref in wrong) and not self.habit.keeps_digests(self.gateway)):
+        if not wrong:
             return held
         try:
+            if all(held[ref].md5 is None for ref in wrong) and not self.habit.keeps_digests(self.gateway):
+                return held
             self._refresh(Repair.DIGESTS)
         except GatewayError as error:
             # It may have arrived all the same: the listing shows.
             _log.info("could not refresh the digests of %s: %s", self.lane.resource.short, error)
+            self._unmended = error
         note = "the server's digest was not that of the file; it was computed anew"
         self._notes.update(dict.fromkeys(wrong, note))
         return self._listing()
@@ -223,7 +228,11 @@ class LaneRun:
         if attempt is None:
             return _cancelled(change)
         judge = judge_refresh if change.action is Action.REFRESH else judge_upload
-        outcome = judge(change, attempt, held.get(change.ref))
+        found = held.get(change.ref)
+        error = self._unmended
+        if error and error.retryable and found and attempt.md5 not in (None, found.md5) and not attempt.kept:
+            return replace(failed(change, error), message=f"sent, but its digest could not be mended: {error}")
+        outcome = judge(change, attempt, found)
         note = self._notes.get(change.ref)
         return replace(outcome, message=note) if note and outcome.status in _DONE else outcome
 
