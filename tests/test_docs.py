@@ -17,7 +17,7 @@ import pytest
 from xnat_sync.cli.console import Console
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.main import run
-from xnat_sync.cli.options import build_parser
+from xnat_sync.cli.parser import build_parser
 from xnat_sync.core.datatypes import attributes_of, known_types
 from xnat_sync.core.refs import Level
 from xnat_sync.core.rules import RULES

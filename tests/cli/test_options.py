@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from xnat_sync.cli.options import MakePlan, parse
+from xnat_sync.cli.arguments import parse
+from xnat_sync.cli.options import MakePlan
 from xnat_sync.core.errors import UsageError
 
 

@@ -8,9 +8,10 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from xnat_sync.cli.arguments import parse
 from xnat_sync.cli.console import Console
 from xnat_sync.cli.exits import Exit, exit_of_error
-from xnat_sync.cli.options import Demo, Invocation, parse
+from xnat_sync.cli.options import Demo, Invocation
 from xnat_sync.core.errors import LocalFileError, ManifestError, PlanError, XnatSyncError
 from xnat_sync.report.wording import visible
 
