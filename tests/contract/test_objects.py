@@ -8,6 +8,7 @@ import pytest
 
 from xnat_sync.core.datatypes import (
     CUSTOM_PREFIX,
+    EVERY_CUSTOM,
     Attribute,
     Kind,
     attribute_of,
@@ -184,6 +185,20 @@ def test_custom_variables_come_back_can_be_changed_and_cleared(study: Study, lev
     held = study.find(ref, *names)
     assert held
     assert held.fields == {"fields.iq": "99", plain: "x"}
+
+
+def test_all_custom_variables_come_where_nobody_knows_their_names(study: Study) -> None:
+    study.grow()
+    every = frozenset({EVERY_CUSTOM, "note"})
+    for ref in (study.subject(), study.session(), study.scan()):
+        study.put(ref, {"fields.a": "1", "fields.b c": "2"}, exists=True)
+    gateway, label = study.gateway, study.project.label
+    types = ImageTypes(session="xnat:mrSessionData", scan="xnat:mrScanData")
+    found = by_ref((*gateway.subjects(label, every), *gateway.sessions(label, every)))
+    images = gateway.images(label, types, frozenset(), every)
+    found |= by_ref(tuple(held for held in images if held.ref.level is Level.SCAN))
+    for ref in (study.subject(), study.session(), study.scan()):
+        assert found[ref].fields == {"fields.a": "1", "fields.b c": "2"}
 
 
 def test_custom_variables_do_not_multiply_objects(study: Study) -> None:

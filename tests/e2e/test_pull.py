@@ -110,10 +110,14 @@ def test_what_people_made_is_pulled_as_it_is(
     made = [
         "",
         "?description=a%20%26%20b",
-        "/subjects/S1?gender=male&yob=1980",
+        "?xnat:projectData/fields/field%5Bname%3Dethics%5D/field=2024-117",
+        "/subjects/S1?gender=male&yob=1980&xnat:subjectData/fields/field%5Bname%3Diq%5D/field=112",
         "/subjects/S1/experiments/E1?xsiType=xnat:petmrSessionData&date=2024-01-02",
+        "/subjects/S1/experiments/E1?xsiType=xnat:petmrSessionData&xnat:petmrSessionData/fields/field%5Bname%3Da%20b%5D/field=x%20%26%20y",
+        "/subjects/S1/experiments/E1?xsiType=xnat:petmrSessionData&xnat:petmrSessionData/fields/field%5Bname%3Dü%5D/field=z",
         "/subjects/S1/experiments/E1/scans/1?xsiType=xnat:mrScanData&type=T1w&xnat:mrScanData/parameters/tr=2000",
         "/subjects/S1/experiments/E1/scans/2?xsiType=xnat:petScanData&type=PET&quality=usable",
+        "/subjects/S1/experiments/E1/scans/1?xsiType=xnat:mrScanData&xnat:mrScanData/parameters/addParam%5Bname%3Dm%5D/addField=low",
         "/subjects/S1/experiments/E1/scans/1/resources/ODD",
         "/subjects/S1/experiments/E1/scans/1/resources/DICOM",
     ]
@@ -126,6 +130,7 @@ def test_what_people_made_is_pulled_as_it_is(
     done = cli("pull", "--project", "OTHER", "--out", manifest, "--files", folder)
     assert done.status == 6, done.out
     assert "left out: file S1/E1/1/DICOM/1.dcm" in done.out
+    assert "left out: custom variable ü of session S1/E1" in done.out
     assert sorted(content(folder)) == ["S1/E1/1/ODD/a b.txt", "S1/E1/1/ODD/sub/c.txt"]
     text = manifest.read_text(encoding="utf-8")
     for word in (
@@ -136,6 +141,10 @@ def test_what_people_made_is_pulled_as_it_is(
         'tr: "2000',
         "xnat:petScanData",
         "quality: usable",
+        'ethics: "2024-117"',
+        'iq: "112"',
+        'fields: {a b: "x & y"}',
+        "m: low",
     ):
         assert word in text, text
     assert cli("plan", "--detailed-exitcode", manifest).status == 0

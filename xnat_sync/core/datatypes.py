@@ -278,6 +278,8 @@ _BY_TYPE: dict[tuple[Level, str], dict[str, Attribute]] = {
 _BY_LEVEL = {level: {attribute.name: attribute for attribute in attributes} for level, attributes in _GENERIC.items()}
 
 CUSTOM_PREFIX = "fields."
+EVERY_CUSTOM = f"{CUSTOM_PREFIX}*"
+"""Asks a listing for all custom variables; no variable has this name."""
 
 
 def attributes_of(level: Level, xsi_type: str) -> dict[str, Attribute]:

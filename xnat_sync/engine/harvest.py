@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.datatypes import SESSION_TYPES, attributes_of
+from xnat_sync.core.datatypes import EVERY_CUSTOM, SCAN_TYPES, SESSION_TYPES, attributes_of
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, RemoteObject, RemoteState
 from xnat_sync.engine.observe import observe, read_back
@@ -19,14 +19,16 @@ if TYPE_CHECKING:
 def harvest(project: str, pool: Pool[Reader]) -> RemoteState:
     """All objects of a project with all attributes of their types, and all files; nothing if there is no such project.
 
-    What is only shared into the project, and experiments that are no imaging sessions, are left out, and custom
-    variables, whose names no listing tells. Costs what a plan costs that declares every attribute.
+    What is only shared into the project, and experiments that are no imaging sessions, are left out. Costs what a plan
+    costs that declares every attribute and a custom variable of each object.
     """
     objects = _own(project, read_back(project, DesiredState(objects={}, files={}), pool))
     everything = DesiredState(
         objects={
             ref: ObjectSpec(
-                ref=ref, xsi_type=held.xsi_type, fields=dict.fromkeys(attributes_of(ref.level, held.xsi_type))
+                ref=ref,
+                xsi_type=held.xsi_type,
+                fields=dict.fromkeys((*attributes_of(ref.level, held.xsi_type), *_custom(held, objects))),
             )
             for ref, held in objects.items()
         },
@@ -56,6 +58,13 @@ def _own(project: str, objects: Mapping[Ref, RemoteObject]) -> dict[Ref, RemoteO
         if not foreign and not strange and (parent is None or parent in kept):
             kept[ref] = held
     return kept
+
+
+def _custom(held: RemoteObject, objects: Mapping[Ref, RemoteObject]) -> tuple[str, ...]:
+    """The name that asks for all custom variables; a scan of a type that xnat.xsd does not know may have no such list."""
+    session = objects.get(held.ref.parent) if held.ref.level is Level.SCAN and held.ref.parent else None
+    known = session is None or (session.xsi_type in SESSION_TYPES and held.xsi_type in SCAN_TYPES)
+    return (EVERY_CUSTOM,) if known else ()
 
 
 def _owner(file: Ref) -> Ref | None:

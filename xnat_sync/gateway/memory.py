@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.datatypes import CUSTOM_PREFIX, attribute_of, generic_attributes
+from xnat_sync.core.datatypes import CUSTOM_PREFIX, EVERY_CUSTOM, attribute_of, generic_attributes
 from xnat_sync.core.errors import NotFound
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.rights import ALL, Rights
@@ -379,7 +379,13 @@ def _listed(level: Level, types: ImageTypes | None, names: frozenset[str]) -> se
 
 
 def _only(held: RemoteObject, names: set[str] | frozenset[str]) -> RemoteObject:
-    return replace(held, fields={name: value for name, value in held.fields.items() if name in names})
+    prefix = CUSTOM_PREFIX if EVERY_CUSTOM in names else None
+    return replace(
+        held,
+        fields={
+            name: value for name, value in held.fields.items() if name in names or (prefix and name.startswith(prefix))
+        },
+    )
 
 
 def _read(file: FileSpec, sent: Callable[[int], None]) -> tuple[bytes, str]:

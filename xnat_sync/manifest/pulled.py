@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from xnat_sync.core.bids import path_in_tree
-from xnat_sync.core.datatypes import attributes_of, value_error
+from xnat_sync.core.datatypes import CUSTOM_PREFIX, attribute_of, value_error
 from xnat_sync.core.explicit import ExplicitTree, exactly
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.manifest.names import file_name_breach, label_breach, resource_breach
+from xnat_sync.manifest.names import custom_variable_breach, file_name_breach, label_breach, resource_breach
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from xnat_sync.core.state import RemoteFile, RemoteObject, RemoteState
 
 
@@ -41,7 +39,16 @@ def choose(state: RemoteState, *, bids: bool) -> Pulled:
         if breach:
             found.left.append(f"{ref.level.noun} {ref.short}: {breach.summary}")
         else:
-            found.objects[ref] = state.objects[ref]
+            held = state.objects[ref]
+            fields = {
+                name: value for name, value in sorted(held.fields.items()) if value and _sayable(held, name, value)
+            }
+            found.objects[ref] = replace(held, fields=fields)
+            found.left += (
+                f"custom variable {name.removeprefix(CUSTOM_PREFIX)} of {ref.level.noun} {ref.short}"
+                for name, value in sorted(held.fields.items())
+                if value and name.startswith(CUSTOM_PREFIX) and name not in fields
+            )
     taken: dict[str, RemoteFile] = {}
     for ref in sorted(state.files):
         resource = ref.parent
@@ -83,7 +90,7 @@ def manifest_of(pulled: Pulled, state: RemoteState, *, server: str | None, root:
     tree = ExplicitTree(project)
     for ref in sorted(pulled.objects):
         held = pulled.objects[ref]
-        tree.add(ref, held.xsi_type, _fields(held))
+        tree.add(ref, held.xsi_type, held.fields)
     for ref in sorted(pulled.places):
         file = state.files[ref]
         if root is not None:
@@ -96,11 +103,9 @@ def manifest_of(pulled: Pulled, state: RemoteState, *, server: str | None, root:
     return tree.data(server=server, root=root, defaults=defaults)
 
 
-def _fields(held: RemoteObject) -> Mapping[str, str]:
-    """The attributes that a manifest can say; the server's own texts may be none that it would take."""
-    known = attributes_of(held.ref.level, held.xsi_type)
-    return {
-        name: value
-        for name, value in sorted(held.fields.items())
-        if value and name in known and value_error(known[name], value) is None
-    }
+def _sayable(held: RemoteObject, name: str, value: str) -> bool:
+    """Whether a manifest can say a value; the server's own texts may be none that it would take."""
+    if name.startswith(CUSTOM_PREFIX) and custom_variable_breach(name.removeprefix(CUSTOM_PREFIX)):
+        return False
+    attribute = attribute_of(held.ref.level, held.xsi_type, name)
+    return attribute is not None and value_error(attribute, value) is None
