@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,6 +12,9 @@ from xnat_sync.core.datatypes import attributes_of, value_error
 from xnat_sync.core.localside import LocalFile
 from xnat_sync.core.refs import Level
 from xnat_sync.local.inspection import inspect
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Make = Callable[..., bytes]
 Put = Callable[[str, bytes], str]
@@ -237,3 +241,63 @@ def test_where_a_value_comes_from(image: Make, put: Put) -> None:
     files.append(LocalFile(path=put("a.json", sidecar({"RepetitionTime": 1.5})), name="a.json"))
     assert inspect(files).found["tr"].source == "RepetitionTime"
     assert inspect([]).found == {}
+
+
+@pytest.fixture
+def inherited(tmp_path: Path) -> Callable[..., dict[str, str]]:
+    """The attributes of an image of MR, given files by their paths in a BIDS tree."""
+
+    def look(**contents: bytes) -> dict[str, str]:
+        files = []
+        for name, data in contents.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            files.append(LocalFile(path=str(path), name=path.name))
+        return {name: held.value for name, held in inspect(files).found.items()}
+
+    return look
+
+
+BOLD = "sub-1/ses-1/func/sub-1_ses-1_task-rest_bold"
+
+
+def test_inherited_sidecars_merge_and_the_nearest_wins(image: Make, inherited: Callable[..., dict[str, str]]) -> None:
+    found = inherited(
+        **{
+            f"{BOLD}.nii": image(),
+            "task-rest_bold.json": sidecar({"FlipAngle": 70, "EchoTime": 0.01, "ReceiveCoilName": "Head"}),
+            "sub-1/sub-1_task-rest_bold.json": sidecar({"FlipAngle": 75, "EchoTime": 0.02}),
+            f"{BOLD}.json": sidecar({"FlipAngle": 79}),
+            "sub-1/ses-1/func/sub-1_ses-1_task-rest_events.json": sidecar({"FlipAngle": 1, "EchoTime": 1}),
+            "task-x_bold.json": sidecar({"FlipAngle": 2}),
+        }
+    )
+    assert (found["flip"], found["te"], found["coil"]) == ("79", "20", "Head")
+
+
+def test_one_sidecar_of_two_echoes_and_a_table_above(image: Make, inherited: Callable[..., dict[str, str]]) -> None:
+    found = inherited(
+        **{
+            "sub-1/dwi/sub-1_echo-1_dwi.nii": image(),
+            "sub-1/dwi/sub-1_echo-2_dwi.nii": image(),
+            "dwi.bval": b"0 700\n",
+            "sub-1/dwi/sub-1_dwi.bval": b"0 1000\n",
+            "sub-1/dwi/sub-1_dwi.json": sidecar({"FlipAngle": 90}),
+        }
+    )
+    assert (found["flip"], found["diffusion_b_max"]) == ("90", "1000")
+
+
+def test_a_repetition_time_is_held_against_the_header_where_it_was_said(image: Make, tmp_path: Path) -> None:
+    for name, data in {
+        "task-x_bold.json": sidecar({"RepetitionTime": 3}),
+        "sub-1/func/sub-1_task-x_bold.json": sidecar({"EchoTime": 0.02}),
+        "sub-1/func/sub-1_task-x_bold.nii": image(),
+    }.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    paths = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+    found = inspect([LocalFile(path=str(path), name=path.name) for path in paths])
+    ((index, breach),) = found.breaches
+    assert (paths[index].name, breach.rule) == ("task-x_bold.json", "XS323")

@@ -61,7 +61,7 @@ def _own(project: str, objects: Mapping[Ref, RemoteObject]) -> dict[Ref, RemoteO
 
 
 def _custom(held: RemoteObject, objects: Mapping[Ref, RemoteObject]) -> tuple[str, ...]:
-    """The name that asks for all custom variables; a scan of a type that xnat.xsd does not know may have no such list."""
+    """The name that asks for all custom variables; a scan of a type unknown to xnat.xsd may have no such list."""
     session = objects.get(held.ref.parent) if held.ref.level is Level.SCAN and held.ref.parent else None
     known = session is None or (session.xsi_type in SESSION_TYPES and held.xsi_type in SCAN_TYPES)
     return (EVERY_CUSTOM,) if known else ()

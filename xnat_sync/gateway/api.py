@@ -61,7 +61,8 @@ class ImageTypes:
 class Reader(Protocol):
     """The half of a gateway that cannot write.
 
-    Listings that are asked for a custom variable may tell others too; asked for `datatypes.EVERY_CUSTOM`, they tell all.
+    Listings that are asked for a custom variable may tell others too; asked for `datatypes.EVERY_CUSTOM`, they tell
+    all.
     """
 
     def server(self) -> ServerInfo:

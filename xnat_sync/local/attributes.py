@@ -1,4 +1,4 @@
-"""What a scan's attributes are by its image and the sidecar beside it, in XNAT's names and units.
+"""What a scan's attributes are by its image and its sidecars, in XNAT's names and units.
 
 XNAT fills these from DICOM, so times are milliseconds; BIDS and dcm2niix have seconds. Values are the texts that XNAT
 itself would write (`MRScanAttributes` and `ImageScanAttributes` of dicom-xnat-mx). What identifies is left out: UIDs,
@@ -152,6 +152,11 @@ _SIDECAR: tuple[tuple[str, tuple[str, ...], Callable[[Any], str | None]], ...] =
     ("scanner", ("StationName",), _text),
     ("scanner_manufacturer", ("Manufacturer",), _text),
     ("scanner_model", ("ManufacturersModelName",), _text),
+    # Of the session: a scan has no tracer of its own in XNAT.
+    ("tracer_name", ("TracerName",), _text),
+    ("tracer_isotope", ("TracerRadionuclide",), _text),
+    ("tracer_dose", ("InjectedRadioactivity",), _as_is),
+    ("tracer_dose_units", ("InjectedRadioactivityUnits",), _text),
     ("kvp", ("KVP",), _as_is),
     ("exposure_time", ("ExposureTime",), _thousandfold),
     ("xray_tube_current", ("XRayTubeCurrent",), _as_is),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xnat_sync.core.localside import Breach, Clue, Inspection, LocalFile
 from xnat_sync.local.attributes import common, image_attributes
@@ -18,7 +18,16 @@ from xnat_sync.local.identity import (
 )
 from xnat_sync.local.imaging import Look, look_at
 from xnat_sync.local.sidecar import Document, is_json, read_json
-from xnat_sync.local.sidefiles import SideFile, Tables, check_side_files, companion, read_tables, split_name, volumes
+from xnat_sync.local.sidefiles import (
+    SideFile,
+    Tables,
+    check_side_files,
+    companion,
+    read_tables,
+    sidecar_of,
+    split_name,
+    volumes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +46,7 @@ def inspect(files: Sequence[LocalFile]) -> Inspection:
     breaches += check_side_files(sides, tables)
     clues = [(side.index, clue) for side in sides for clue in _clues(side, looks[side.index], sides)]
     attributes = [
-        image_attributes(side.facts, _value(companion(side, ".json", sides)), _b_values(side, sides, tables))
+        image_attributes(side.facts, sidecar_of(side, sides), _b_values(side, sides, tables))
         for side in sides
         if side.facts
     ]
@@ -56,10 +65,6 @@ def _side(index: int, file: LocalFile, look: Look, document: Document) -> SideFi
     )
 
 
-def _value(sidecar: SideFile | None) -> Any:
-    return sidecar.value if sidecar else None
-
-
 def _b_values(image: SideFile, sides: Sequence[SideFile], tables: Tables) -> Sequence[float]:
     """The b-values of an image, none where their table does not fit it."""
     file = companion(image, ".bval", sides)
@@ -75,5 +80,5 @@ def _clues(side: SideFile, look: Look, sides: Sequence[SideFile]) -> Iterator[Cl
         yield from table_clues(read_lines(side.path, table=True))
     elif is_text(side.name):
         yield from text_clues(read_lines(side.path))
-    if side.facts and may_show_a_face(side.name, side.facts, _value(companion(side, ".json", sides))):
+    if side.facts and may_show_a_face(side.name, side.facts, sidecar_of(side, sides)):
         yield Clue(rule="XS541", what="")

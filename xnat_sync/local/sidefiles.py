@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from xnat_sync.core.bids import BidsName, side_files
 from xnat_sync.core.localside import Breach
 from xnat_sync.local.sidecar import read_text
 
@@ -54,14 +55,52 @@ def split_name(name: str) -> tuple[str, str]:
     return base[: len(base) - len(suffix)], _KINDS.get(suffix, suffix)
 
 
-def companion(image: SideFile, kind: str, files: Sequence[SideFile]) -> SideFile | None:
-    """The file of a kind that belongs to an image: that of its stem, or the only one beside the only image."""
+def companions(image: SideFile, kind: str, files: Sequence[SideFile]) -> list[SideFile]:
+    """The files of a kind that belong to an image, the nearest last.
+
+    Those that apply to it by BIDS, inherited ones first; where none does that of its stem, or the only one beside the
+    only image.
+    """
     of_kind = [file for file in files if file.kind == kind]
     named = [file for file in of_kind if file.stem == image.stem]
+    if len(of_kind) > len(named):
+        inherited = _applying(image, of_kind)
+        if inherited:
+            return inherited
     if named or not of_kind:
-        return named[0] if len(named) == 1 else None
+        return named if len(named) == 1 else []
     images = [file for file in files if file.facts]
-    return of_kind[0] if len(of_kind) == len(images) == 1 else None
+    return of_kind if len(of_kind) == len(images) == 1 else []
+
+
+def companion(image: SideFile, kind: str, files: Sequence[SideFile]) -> SideFile | None:
+    """The file of a kind that belongs to an image more closely than any other."""
+    found = companions(image, kind, files)
+    return found[-1] if found else None
+
+
+def sidecar_of(image: SideFile, files: Sequence[SideFile]) -> dict[str, Any] | None:
+    """What the sidecars of an image say together, ``None`` without any: of inherited ones the nearer wins by key."""
+    values = [file.value for file in companions(image, ".json", files) if isinstance(file.value, dict)]
+    return {key: value for said in values for key, value in said.items()} if values else None
+
+
+def _applying(image: SideFile, files: Sequence[SideFile]) -> list[SideFile]:
+    """Those of some files of one kind that apply to an image by BIDS, which tells by where they lie on the disk."""
+    folders: dict[str, list[str]] = {}
+    by_path = {file.path.lstrip("/"): file for file in files}
+    for path in by_path:
+        folder, _, name = path.rpartition("/")
+        folders.setdefault(folder, []).append(name)
+    own = BidsName.parse(image.path.rpartition("/")[2])
+    applying = side_files(image.path.lstrip("/"), folders)
+    return [by_path[path] for path in applying if own and _has_suffix(path, own.suffix)]
+
+
+def _has_suffix(path: str, suffix: str) -> bool:
+    """Whether a file describes the image itself: events and the like have sidecars too."""
+    name = BidsName.parse(path.rpartition("/")[2])
+    return name is not None and name.suffix == suffix
 
 
 def read_tables(files: Sequence[SideFile]) -> tuple[Tables, list[tuple[int, Breach]]]:
@@ -83,7 +122,7 @@ def check_side_files(files: Sequence[SideFile], tables: Tables) -> Iterator[tupl
     for image in files:
         if image.facts:
             yield from _check_gradients(image, image.facts, files, tables)
-            yield from _check_repetition(image, image.facts, companion(image, ".json", files))
+            yield from _check_repetition(image, image.facts, companions(image, ".json", files))
 
 
 def volumes(facts: ImageFacts) -> int:
@@ -140,10 +179,12 @@ def _check_gradients(
             yield file.index, Breach(rule="XS322", summary=summary)
 
 
-def _check_repetition(image: SideFile, facts: ImageFacts, sidecar: SideFile | None) -> Iterator[tuple[int, Breach]]:
-    if sidecar is None or not isinstance(sidecar.value, dict):
+def _check_repetition(image: SideFile, facts: ImageFacts, sidecars: Sequence[SideFile]) -> Iterator[tuple[int, Breach]]:
+    telling = [file for file in sidecars if isinstance(file.value, dict) and "RepetitionTime" in file.value]
+    if not telling:
         return
-    said, held = sidecar.value.get("RepetitionTime"), repetition_seconds(facts)
+    sidecar = telling[-1]
+    said, held = sidecar.value["RepetitionTime"], repetition_seconds(facts)
     if not isinstance(said, int | float) or isinstance(said, bool) or held is None:
         return
     if abs(said - held) > max(0.0015, 0.001 * held):

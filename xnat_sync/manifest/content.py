@@ -13,11 +13,16 @@ from xnat_sync.manifest.document import shown
 from xnat_sync.manifest.gate import Gate
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from xnat_sync.core.localside import Inspection, LocalSide
     from xnat_sync.core.refs import Ref
-    from xnat_sync.core.state import FileSpec
+    from xnat_sync.core.state import FileSpec, Found
     from xnat_sync.manifest.ignores import Ignores
     from xnat_sync.manifest.study import Study
+
+_TRACER = "tracer_"
+"""What a scan's sidecar says of its session begins so."""
 
 
 def check_content(study: Study, local: LocalSide, ignores: Ignores, *, check_md5: bool, deep: bool) -> None:
@@ -26,17 +31,14 @@ def check_content(study: Study, local: LocalSide, ignores: Ignores, *, check_md5
     A file that was read whole keeps its digest. What may say who somebody is, here or in the manifest, is told too.
     """
     gate = Gate(study.problems, ignores)
+    sessions: dict[Ref, list[Mapping[str, Found]]] = {}
     for owner, specs in _by_owner(study).items():
         found = local.inspect([LocalFile(path=spec.path, name=spec.ref.label) for spec in specs])
-        for index, breach in found.breaches:
-            if not ignores.covers(breach.rule, specs[index].path):
-                _tell(study, specs[index], breach)
-        clues: dict[int, list[Clue]] = {index: [] for index in range(len(specs))}
-        for index, clue in found.clues:
-            clues[index].append(clue)
-        for index, spec in enumerate(specs):
-            gate.take_file(spec, clues[index])
-        _describe(study, owner, found)
+        _judge(study, specs, found, gate, ignores)
+        if owner.level is Level.SCAN:
+            _describe(study, owner, found, sessions)
+    for session, several in sessions.items():
+        _describe_session(study, session, several)
     for described in study.objects.values():
         gate.take_object(described)
     gate.tell()
@@ -46,23 +48,54 @@ def check_content(study: Study, local: LocalSide, ignores: Ignores, *, check_md5
             study.files[ref] = _read(study, local, spec, deep=deep, stated=stated)
 
 
-def _describe(study: Study, scan: Ref, inspection: Inspection) -> None:
+def _judge(study: Study, specs: Sequence[FileSpec], found: Inspection, gate: Gate, ignores: Ignores) -> None:
+    """Note what is wrong with the files of one object, and give the gate what they say."""
+    for index, breach in found.breaches:
+        if not ignores.covers(breach.rule, specs[index].path):
+            _tell(study, specs[index], breach)
+    clues: dict[int, list[Clue]] = {index: [] for index in range(len(specs))}
+    for index, clue in found.clues:
+        clues[index].append(clue)
+    for index, spec in enumerate(specs):
+        gate.take_file(spec, clues[index])
+
+
+def _describe(study: Study, scan: Ref, inspection: Inspection, sessions: dict[Ref, list[Mapping[str, Found]]]) -> None:
     """Give a scan what its image says and the manifest does not, as far as its type has it and XNAT takes it.
 
     By itself that happens to a scan with one image; ``from_image`` wants it of several too, not at all, or instead of
-    what the server has.
+    what the server has. What is said of the session is noted in ``sessions``.
     """
     wish = study.from_image.get(scan, "true" if inspection.images == 1 else "false")
-    spec = study.objects.get(scan)
-    if scan.level is not Level.SCAN or wish == "false" or spec is None or not inspection.found:
+    if wish == "false" or not inspection.found:
         return
-    known = attributes_of(Level.SCAN, spec.xsi_type)
     found = {
-        name: value._replace(over=True) if wish == "overwrite" else value
-        for name, value in inspection.found.items()
+        name: value._replace(over=True) if wish == "overwrite" else value for name, value in inspection.found.items()
+    }
+    _add_found(study, scan, found)
+    tracer = {name: value for name, value in found.items() if name.startswith(_TRACER)}
+    if tracer and scan.parent:
+        sessions.setdefault(scan.parent, []).append(tracer)
+
+
+def _describe_session(study: Study, session: Ref, several: Sequence[Mapping[str, Found]]) -> None:
+    """Give a session what all those of its scans agree on that say anything of it."""
+    first, *others = several
+    _add_found(study, session, {name: one for name, one in first.items() if all(o.get(name) == one for o in others)})
+
+
+def _add_found(study: Study, ref: Ref, values: Mapping[str, Found]) -> None:
+    spec = study.objects.get(ref)
+    if spec is None:
+        return
+    known = attributes_of(ref.level, spec.xsi_type)
+    found = {
+        name: value
+        for name, value in values.items()
         if name in known and name not in spec.fields and value_error(known[name], value.value) is None
     }
-    study.objects[scan] = replace(spec, found=found)
+    if found:
+        study.objects[ref] = replace(spec, found=found)
 
 
 def _by_owner(study: Study) -> dict[Ref, list[FileSpec]]:

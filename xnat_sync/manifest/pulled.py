@@ -55,8 +55,8 @@ def choose(state: RemoteState, *, bids: bool) -> Pulled:
         if resource is None or resource.parent not in found.objects:
             continue
         place, why = _place(ref, resource, bids=bids)
-        held = taken.get(place)
-        if place and held is not None and (held.md5, held.size) != (state.files[ref].md5, state.files[ref].size):
+        other = taken.get(place)
+        if place and other is not None and (other.md5, other.size) != (state.files[ref].md5, state.files[ref].size):
             place, why = "", f"another file of the project is {place} too"
         if place:
             taken.setdefault(place, state.files[ref])
