@@ -17,9 +17,11 @@ from xnat_sync.core.policy import Compare, SyncPolicy
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import RemoteFile
 from xnat_sync.engine import lanes
+from xnat_sync.engine.execute import Execution
 from xnat_sync.engine.observe import observe
 from xnat_sync.engine.pool import open_pool
 from xnat_sync.gateway.memory import Call, MemoryServer, Moment
+from xnat_sync.gateway.retry import RetryingFactory
 from xnat_sync.report.plan_text import plan_text
 from xnat_sync.report.run_text import report_text
 
@@ -425,4 +427,28 @@ def test_a_digest_that_could_not_be_mended_is_no_success(study: Study, server: M
     assert "its digest could not be mended" in outcome.message
     server.fault = None
     assert study.run().ok
+    assert study.plan().is_empty
+
+
+def test_a_file_of_a_lost_answer_gets_its_digest_too(study: Study, server: MemoryServer) -> None:
+    """Stored without a digest, not seen to have arrived, and then kept as a duplicate."""
+    study.run()
+    study.file("P/S1/E1/resource:NEW/x", b"new")
+    plan = study.plan()
+
+    def fault(call: Call) -> None:
+        first = server.calls["upload"] <= uploads + 1
+        server.checksums = not (call.method == "upload" and first)
+        if call.method == "upload" and call.moment is Moment.AFTER and first:
+            raise Unreachable("reset")
+        if call.method == "resource_files" and call.moment is Moment.BEFORE and server.calls["upload"] == uploads + 1:
+            raise Unreachable("reset")
+
+    uploads = server.calls["upload"]
+    server.fault = fault
+    with open_pool(RetryingFactory(server, sleep=lambda _: None), 1) as pool:
+        report = Execution(plan=plan, pool=pool, width=1, reason="test").run()
+    server.fault = None
+    assert server.calls["upload"] == uploads + 2
+    assert report.ok
     assert study.plan().is_empty

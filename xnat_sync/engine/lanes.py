@@ -205,7 +205,7 @@ class LaneRun:
         wrong = [
             ref
             for ref, attempt in self.attempts.items()
-            if attempt.md5 and not attempt.kept and (file := held.get(ref)) and file.md5 != attempt.md5
+            if attempt.md5 and (file := held.get(ref)) and file.md5 != attempt.md5
         ]
         if not wrong:
             return held
@@ -230,7 +230,7 @@ class LaneRun:
         judge = judge_refresh if change.action is Action.REFRESH else judge_upload
         found = held.get(change.ref)
         error = self._unmended
-        if error and error.retryable and found and attempt.md5 not in (None, found.md5) and not attempt.kept:
+        if error and error.retryable and found and attempt.md5 not in (None, found.md5):
             return replace(failed(change, error), message=f"sent, but its digest could not be mended: {error}")
         outcome = judge(change, attempt, found)
         note = self._notes.get(change.ref)
