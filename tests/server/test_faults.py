@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import socket
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +13,7 @@ import pytest
 import requests
 
 from xnat_sync.server.faults import Fault, FaultKind, Faults, load_faults
+from xnat_sync.server.running import running
 
 if TYPE_CHECKING:
     from xnat_sync.server.running import RunningServer
@@ -50,6 +54,66 @@ def test_delay(server: RunningServer, http: Any) -> None:
     begun = time.perf_counter()
     assert http.get("/data/projects").status_code == 200
     assert time.perf_counter() - begun >= 0.2
+
+
+class Watched(Faults):
+    """Rules that tell when a request has met them."""
+
+    def __init__(self, rule: Fault) -> None:
+        super().__init__([rule])
+        self.met = threading.Event()
+
+    def take(self, point: str, path: str, method: str = "") -> Fault | None:
+        taken = super().take(point, path, method)
+        if taken is not None:
+            self.met.set()
+        return taken
+
+
+def raw_put(server: RunningServer, project: str) -> socket.socket:
+    """A connection on which a PUT was sent and whose answer nobody reads."""
+    host, port = server.url.removeprefix("http://").split(":")
+    connection = socket.create_connection((host, int(port)), timeout=10)
+    pair = base64.b64encode(b"admin:admin").decode()
+    head = f"PUT /data/projects/{project} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {pair}\r\n\r\n"
+    connection.sendall(head.encode())
+    return connection
+
+
+def test_a_delay_ends_when_its_client_is_gone(tmp_path: Path) -> None:
+    """And nothing is done then."""
+    faults = Watched(Fault(kind=FaultKind.DELAY, method="PUT", seconds=0.4, times=0))
+    with running(tmp_path, faults=faults) as server:
+        with raw_put(server, "P"):
+            assert faults.met.wait(10)
+        login = ("admin", "admin")
+        assert requests.put(f"{server.url}/data/projects/Q", auth=login, timeout=10).status_code == 200
+        assert requests.get(f"{server.url}/data/projects/Q", auth=login, timeout=10).status_code == 200
+        assert requests.get(f"{server.url}/data/projects/P", auth=login, timeout=10).status_code == 404
+
+
+def test_a_delay_ends_when_the_server_stops(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    faults = Watched(Fault(kind=FaultKind.DELAY, method="PUT", seconds=60))
+    with running(tmp_path, faults=faults) as server:
+        connection = raw_put(server, "P")
+        assert faults.met.wait(10)
+        begun = time.monotonic()
+    assert time.monotonic() - begun < 5
+    assert connection.recv(100) == b""
+    connection.close()
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize("kind", [FaultKind.DROP_BEFORE, FaultKind.DROP_AFTER, FaultKind.CUT_BODY])
+def test_a_fault_is_no_error_in_the_log(
+    server: RunningServer, http: Any, kind: FaultKind, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was asked for is not reported as if the server had made a mistake."""
+    server.faults.add(Fault(kind=kind, path="/data/projects$"))
+    with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        http.get("/data/projects")
+    assert http.get("/data/projects").status_code == 200
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 @pytest.mark.parametrize(("kind", "stored"), [(FaultKind.DROP_BEFORE, False), (FaultKind.DROP_AFTER, True)])

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
+import socket
+import sqlite3
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import requests
 
 from xnat_sync.server.__main__ import main
+from xnat_sync.server.folderlock import FolderInUseError
 from xnat_sync.server.running import running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-    import pytest
 
 ADMIN = ("admin", "admin")
 
@@ -89,6 +92,60 @@ def test_a_taken_port_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         port = server.url.rpartition(":")[2]
         assert main(["--dir", str(tmp_path / "b"), "--port", port]) == 2
     assert "xnat-sync-server: " in capsys.readouterr().err
+
+
+def test_one_folder_has_one_server(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The second is told so, in the same process or another; the folder is free again when the first has ended."""
+    with process(tmp_path) as (started, url):
+        assert main(["--dir", str(tmp_path), "--port", "0"]) == 2
+        words = f"another server is using the folder {tmp_path}; stop it, or take another folder"
+        assert capsys.readouterr().err == f"xnat-sync-server: {words}\n"
+        with pytest.raises(FolderInUseError, match="stop it"), running(tmp_path):
+            pass
+        assert get(url, "/data/auth").status_code == 200
+        started.kill()
+        started.wait()
+    with running(tmp_path) as server:
+        assert get(server.url, "/data/auth").status_code == 200
+        with pytest.raises(FolderInUseError), running(tmp_path):
+            pass
+
+
+def test_a_folder_of_an_earlier_server_is_taken_over(tmp_path: Path) -> None:
+    """Before sessions knew their arc."""
+    session = "/data/projects/P/subjects/S/experiments/E"
+    with running(tmp_path) as server:
+        put(server.url, "/data/projects/P")
+        put(server.url, f"{session}?xsiType=xnat:mrSessionData")
+    with closing(sqlite3.connect(tmp_path / "xnat.db")) as db:
+        db.execute("ALTER TABLE item DROP COLUMN arc")
+    with running(tmp_path) as server:
+        binary = {"Content-Type": "application/octet-stream"}
+        put(server.url, f"{session}/resources/R/files/a", data=b"x", headers=binary)
+        assert (tmp_path / "archive/P/arc001/E/RESOURCES/R/a").read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("body", ["stalled", "cut off"])
+def test_a_client_that_stops_sending_is_no_error_of_the_server(
+    tmp_path: Path, body: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No trace is logged, neither when the client goes nor when the server ends in the middle of its body."""
+    monkeypatch.setattr("xnat_sync.server.running.PATIENCE", 1)
+    with running(tmp_path) as server:
+        host, port = server.url.removeprefix("http://").split(":")
+        connection = socket.create_connection((host, int(port)), timeout=10)
+        pair = base64.b64encode(b"admin:admin").decode()
+        head = (
+            "PUT /data/projects/P HTTP/1.1\r\nHost: x\r\nContent-Type: text/xml\r\nContent-Length: 1000\r\n"
+            f"Authorization: Basic {pair}\r\nExpect: 100-continue\r\n\r\n"
+        )
+        connection.sendall(head.encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 100")  # the server has begun to read the body
+        connection.sendall(b"<x")
+        if body == "cut off":
+            connection.close()
+    connection.close()
+    assert [record for record in caplog.records if record.exc_info] == []
 
 
 def test_a_wrong_faults_file_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

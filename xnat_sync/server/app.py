@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from xnat_sync.server.authentication import (
@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _REFUSED = re.compile(r"%25|%2f|%5c|%2e|;|//|\\|%00|/\.\.?(/|$)", re.IGNORECASE)
 """What Spring's StrictHttpFirewall rejects before XNAT sees it; ``.`` and ``..`` segments go with it."""
+_TICK = 0.05
+"""How often a delayed request looks whether anybody still waits for it, in seconds."""
+_NOTICED = 100
+"""How many turns of the loop the host may take to notice that a connection is closed."""
 
 
 class Application:
@@ -47,15 +51,28 @@ class Application:
         self.context = context
         self.router = Router(all_routes())
         self._credentials = Credentials(context.store, context.preferences)
+        self._stopping = False
+
+    def stop(self) -> None:
+        """The server is about to end: nothing is waited for any more."""
+        self._stopping = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one HTTP request."""
         if scope["type"] != "http":
             message = f"only http is served, not {scope['type']}"
             raise RuntimeError(message)
-        request = Request(scope, receive)
-        fault = await self._fault_before(request, send)
-        if fault is not None and fault.kind is FaultKind.DROP_BEFORE:
+        try:
+            await self._serve(Request(scope, receive), receive, send)
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+            await _drop(send)  # out of patience with a request that never ends: no error of ours
+
+    async def _serve(self, request: Request, receive: Receive, send: Send) -> None:
+        fault = self.context.faults.take("request", _raw_path(request), request.method)
+        if fault is not None and not await self._goes_on(fault, send):
+            await _drop(send)
             return
         identity, response = await self._answer(request, fault)
         self._log_request(request, response, identity.user if identity else None)
@@ -74,6 +91,8 @@ class Application:
             response = await self._dispatch(request, identity)
         except XnatError as error:
             response = render_error(error)
+        except ClientDisconnect:
+            response = render_error(XnatError(500))  # nobody is there to read it
         except Exception:  # noqa: BLE001 - whatever goes wrong in a handler, the client gets XNAT's 500 page and we the trace
             _log.exception("%s %s", request.method, request.url.path)
             response = render_error(XnatError(500))
@@ -126,15 +145,18 @@ class Application:
             )
         )
 
-    async def _fault_before(self, request: Request, send: Send) -> Fault | None:
-        fault = self.context.faults.take("request", _raw_path(request), request.method)
-        if fault is None:
-            return None
-        if fault.seconds:
-            await asyncio.sleep(fault.seconds)
-        if fault.kind is FaultKind.DROP_BEFORE:
-            _drop(send)
-        return fault
+    async def _goes_on(self, fault: Fault, send: Send) -> bool:
+        """Whether the request is worked on after what the fault does before it.
+
+        A delay is over when its client is gone or the server stops, and nothing is done then.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + fault.seconds
+        while (left := end - loop.time()) > 0:
+            if self._stopping or _is_gone(send):
+                return False
+            await asyncio.sleep(min(left, _TICK))
+        return fault.kind is not FaultKind.DROP_BEFORE
 
     async def _deliver(self, request: Request, response: Response, receive: Receive, send: Send) -> None:
         fault = self.context.faults.take("response", _raw_path(request), request.method)
@@ -143,7 +165,7 @@ class Application:
         elif fault.kind is FaultKind.DROP_AFTER:
             if isinstance(response, OpenFileResponse):
                 response.close()
-            _drop(send)
+            await _drop(send)
         else:
             await response(request.scope, receive, _cutting(send))
 
@@ -175,12 +197,22 @@ def _forged(fault: Fault | None) -> Response | None:
     return None
 
 
-def _drop(send: Send) -> None:
+async def _drop(send: Send) -> None:
     """Closes the connection without a word. ASGI has no way to say it, so the transport behind ``send`` is used."""
-    cycle = getattr(send, "__self__", None)
-    transport = getattr(cycle, "transport", None)
-    if transport is not None:
-        transport.abort()
+    transport = getattr(getattr(send, "__self__", None), "transport", None)
+    if transport is None:
+        return
+    transport.abort()
+    # Until the host has noticed it would take the missing answer for a mistake of ours and log it.
+    for _ in range(_NOTICED):
+        if _is_gone(send):
+            return
+        await asyncio.sleep(0)
+
+
+def _is_gone(send: Send) -> bool:
+    """Whether the client has closed the connection, as far as the host knows."""
+    return bool(getattr(getattr(send, "__self__", None), "disconnected", False))
 
 
 def _cutting(send: Send) -> Send:
@@ -190,7 +222,7 @@ def _cutting(send: Send) -> Send:
         if message["type"] == "http.response.body":
             body = message.get("body", b"")
             await send({**message, "body": body[: len(body) // 2], "more_body": True})
-            _drop(send)
+            await _drop(send)
             return
         await send(message)
 

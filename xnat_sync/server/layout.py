@@ -15,12 +15,10 @@ from xnat_sync.server.resolve import parent_of
 if TYPE_CHECKING:
     import sqlite3
 
-ARC = "arc001"
-
 
 def session_folder(session: sqlite3.Row) -> PurePosixPath:
-    """The folder of an experiment, relative to the archive root."""
-    return PurePosixPath(session["project"], ARC, safe_segment(session["label"] or session["id"]))
+    """The folder of an experiment, relative to the archive root, below what was its project's ``current_arc``."""
+    return PurePosixPath(session["project"], session["arc"], safe_segment(session["label"] or session["id"]))
 
 
 def catalog_path(db: sqlite3.Connection, item: sqlite3.Row, scope: str, folder: str, *, by_upload: bool) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Row = "sqlite3.Row"
 _COLUMNS: Final = (
-    "pk, kind, id, label, project, parent, xsi_type, status, json_extract(fields, '$.type') AS type, fields"
+    "pk, kind, id, label, project, parent, xsi_type, status, arc, json_extract(fields, '$.type') AS type, fields"
 )
 _EVERYTHING: Final = frozenset({"*", "ALL"})
 _QUOTES: Final = {'"': "&quot;", "'": "&apos;"}

@@ -57,6 +57,10 @@ class Context:
     started: datetime
     catalogs: Catalogs = field(default_factory=Catalogs)
 
+    def close(self) -> None:
+        """Lets go of the store."""
+        self.store.close()
+
 
 def is_at_least(version: str, wanted: str) -> bool:
     """Whether a version such as ``1.9.2.1`` or ``1.8.11-SNAPSHOT`` is ``wanted`` or later."""

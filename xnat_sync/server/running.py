@@ -6,7 +6,7 @@ import asyncio
 import shutil
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ import uvicorn
 
 from xnat_sync.server.app import Application
 from xnat_sync.server.faults import Faults
+from xnat_sync.server.folderlock import only_server_of
 from xnat_sync.server.forms import SPOOL
 from xnat_sync.server.preferences import Preferences
 from xnat_sync.server.requestlog import RequestLog
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DEFAULT_VERSION = "1.9.2.1"
+PATIENCE = 10
+"""For how many seconds a server that ends waits for requests that are under way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +90,7 @@ def make_context(root: Path, settings: Settings, faults: Faults | None = None) -
 
 
 def uvicorn_config(application: Application) -> uvicorn.Config:
-    """How the host is set up: quiet, idle connections kept as long as clients keep them, an end within ten seconds."""
+    """How the host is set up: quiet, idle connections kept as long as clients keep them, an end in short time."""
     return uvicorn.Config(
         application,
         log_config=None,
@@ -96,14 +99,28 @@ def uvicorn_config(application: Application) -> uvicorn.Config:
         server_header=False,
         ws="none",
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=10,
+        timeout_graceful_shutdown=PATIENCE,
     )
+
+
+class _Uvicorn(uvicorn.Server):
+    """Tells the application when the end has come, so that what only waits does not keep it waiting."""
+
+    def __init__(self, config: uvicorn.Config, application: Application) -> None:
+        super().__init__(config)
+        self._application = application
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stops as the base class does."""
+        self._application.stop()
+        await super().shutdown(sockets)
 
 
 class _Host:
     """uvicorn in a thread that stops the moment it is told to, not at its next tick."""
 
     def __init__(self, application: Application, listener: socket.socket) -> None:
+        self._application = application
         self._config = uvicorn_config(application)
         self._listener = listener
         self._stop = asyncio.Event()
@@ -129,7 +146,7 @@ class _Host:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._config.load()
-        host = uvicorn.Server(self._config)
+        host = _Uvicorn(self._config, self._application)
         host.lifespan = self._config.lifespan_class(self._config)
         await host.startup(sockets=[self._listener])
         self._started.set()
@@ -148,18 +165,22 @@ def running(  # noqa: PLR0913 - the settings of a test server, keyword-only, eac
     faults: Faults | None = None,
     clock: Callable[[], datetime] = Settings().clock,
 ) -> Iterator[RunningServer]:
-    """A server on loopback over the folder ``root``, ready inside the block and gone after it."""
+    """A server on loopback over the folder ``root``, ready inside the block and gone after it.
+
+    Raises ``OSError`` when the address is taken or another server has the folder.
+    """
     settings = Settings(user=user, password=password, version=version, clock=clock)
-    context = make_context(root, settings, faults)
-    listener = socket.create_server(("127.0.0.1", port), backlog=512)
-    host = _Host(Application(context), listener)
-    host.start()
-    try:
-        yield RunningServer(url=f"http://127.0.0.1:{listener.getsockname()[1]}", context=context)
-    finally:
-        host.stop()
-        listener.close()
-        context.store.close()
+    with (
+        only_server_of(root),
+        socket.create_server(("127.0.0.1", port), backlog=512) as listener,
+        closing(make_context(root, settings, faults)) as context,
+    ):
+        host = _Host(Application(context), listener)
+        host.start()
+        try:
+            yield RunningServer(url=f"http://127.0.0.1:{listener.getsockname()[1]}", context=context)
+        finally:
+            host.stop()
 
 
 def serve(
@@ -173,15 +194,16 @@ def serve(
 ) -> None:
     """Serves the folder ``root`` until SIGINT or SIGTERM; ``announce`` gets the address once it can be reached.
 
-    Raises ``OSError`` when the address is taken.
+    Raises ``OSError`` when the address is taken or another server has the folder.
     """
-    with socket.create_server((host, port), backlog=512) as listener:
-        context = make_context(root, settings or Settings(), faults)
+    with (
+        only_server_of(root),
+        socket.create_server((host, port), backlog=512) as listener,
+        closing(make_context(root, settings or Settings(), faults)) as context,
+    ):
         shown = f"[{host}]" if ":" in host else host
         announce(f"http://{shown}:{listener.getsockname()[1]}")
-        try:
-            uvicorn.Server(uvicorn_config(Application(context))).run(sockets=[listener])
-        except KeyboardInterrupt:
-            pass  # uvicorn has already shut down in order and only passes the signal on
-        finally:
-            context.store.close()
+        application = Application(context)
+        # uvicorn shuts down in order on a signal and only then passes it on.
+        with suppress(KeyboardInterrupt):
+            _Uvicorn(uvicorn_config(application), application).run(sockets=[listener])

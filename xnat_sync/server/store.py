@@ -27,7 +27,8 @@ CREATE TABLE IF NOT EXISTS item (
     status TEXT NOT NULL DEFAULT 'active',
     insert_date TEXT NOT NULL,
     insert_user TEXT NOT NULL,
-    last_modified TEXT NOT NULL
+    last_modified TEXT NOT NULL,
+    arc TEXT NOT NULL DEFAULT 'arc001'
 );
 CREATE UNIQUE INDEX IF NOT EXISTS item_project_id ON item(id) WHERE kind = 'project';
 CREATE UNIQUE INDEX IF NOT EXISTS item_subject_id ON item(id) WHERE kind = 'subject';
@@ -128,6 +129,10 @@ CREATE TABLE IF NOT EXISTS workflow (
 """
 
 
+_ADDED = ("item", "arc", "TEXT NOT NULL DEFAULT 'arc001'")
+"""A column that folders of an earlier server lack."""
+
+
 class Store:
     """The tables above in ``root/xnat.db``.
 
@@ -140,7 +145,11 @@ class Store:
         self._writer = threading.RLock()
         self._registry = threading.Lock()
         self._open: list[sqlite3.Connection] = []
-        self._connection().executescript(SCHEMA)
+        db = self._connection()
+        db.executescript(SCHEMA)
+        table, name, kind = _ADDED
+        if name not in {row["name"] for row in db.execute(f"PRAGMA table_info({table})")}:
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
