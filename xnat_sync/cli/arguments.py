@@ -79,6 +79,11 @@ def _pull(found: argparse.Namespace) -> options.Pull:
     )
 
 
+def _init(found: argparse.Namespace) -> options.Init:
+    source = options.FromCsv(found.from_csv) if found.from_csv else options.FromBids(found.from_bids)
+    return options.Init(source=source, project=found.project, out=found.out, force=found.force)
+
+
 def _serve(found: argparse.Namespace) -> options.Serve:
     return options.Serve(
         directory=found.dir,
@@ -109,9 +114,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], options.Command]] = {
     "pull": _pull,
     "render": lambda found: options.Render(manifests=_manifests(found), out=found.out),
     "explain": lambda found: options.Explain(ref=found.ref, manifests=_manifests(found)),
-    "init": lambda found: options.Init(
-        from_bids=found.from_bids, project=found.project, out=found.out, force=found.force
-    ),
+    "init": _init,
     "schema": lambda found: options.Schema(name=found.schema),
     "serve": _serve,
     "demo": lambda found: options.Demo(directory=found.dir, images=found.images),

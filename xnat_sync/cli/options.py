@@ -112,11 +112,25 @@ class Demo:
     images: Path | None
 
 
+@dataclass(frozen=True, slots=True)
+class FromBids:
+    """A BIDS data set by its folder."""
+
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class FromCsv:
+    """A table that has a line for each file."""
+
+    file: Path
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Init:
     """``xnat-sync init``."""
 
-    from_bids: Path
+    source: FromBids | FromCsv
     project: str | None
     out: Path
     force: bool

@@ -65,11 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     explain = commands.add_parser("explain", parents=[shared], help="where each value of one object came from")
     explain.add_argument("ref", metavar="REF", help="SUBJECT[/SESSION[/SCAN]], or the project's ID")
     explain.add_argument("manifests", nargs="*", type=Path, metavar="MANIFEST", help=f"default {DEFAULT_MANIFEST}")
-    init = commands.add_parser("init", parents=[shared], help="write the first manifest of a BIDS data set")
-    init.add_argument("--from-bids", type=Path, required=True, metavar="DIR", help="the data set's folder")
-    init.add_argument("--project", metavar="ID", help="the project's ID (default: made of the data set's name)")
-    init.add_argument("--out", type=Path, default=Path(DEFAULT_MANIFEST), metavar="FILE", help="default xnat.yaml")
-    init.add_argument("--force", action="store_true", help="overwrite the file if it exists")
+    _add_init(commands.add_parser("init", parents=[shared], help="write the first manifest of what is there already"))
     schema = commands.add_parser("schema", parents=[shared], help="print a JSON Schema")
     schema.add_argument("schema", nargs="?", choices=SCHEMAS, default="manifest")
     _add_serve(commands.add_parser("serve", parents=[shared], help="start the embedded XNAT-compatible server"))
@@ -146,6 +142,15 @@ def _add_pull(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path(DEFAULT_MANIFEST), metavar="FILE", help="default xnat.yaml")
     parser.add_argument("--files", type=Path, metavar="DIR", help="bring the files into this folder too")
     parser.add_argument("--bids", action="store_true", help="with --files: each file to its place in a BIDS tree")
+
+
+def _add_init(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--from-bids", type=Path, metavar="DIR", help="a BIDS data set's folder")
+    source.add_argument("--from-csv", type=Path, metavar="FILE", help="a table with a line for each file, dax's too")
+    parser.add_argument("--project", metavar="ID", help="the project's ID (default: what the source says)")
+    parser.add_argument("--out", type=Path, default=Path(DEFAULT_MANIFEST), metavar="FILE", help="default xnat.yaml")
+    parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:

@@ -6,34 +6,70 @@ import json
 import os
 import re
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from xnat_sync.cli.exits import Exit
-from xnat_sync.core.errors import UsageError
+from xnat_sync.cli.options import FromBids
+from xnat_sync.core.errors import ManifestError, UsageError
 from xnat_sync.core.yamltext import yaml_text
 from xnat_sync.drafts.bids import survey
-from xnat_sync.drafts.reading import files_below, headings
+from xnat_sync.drafts.reading import Places, files_below, headings, text_of
 from xnat_sync.drafts.rules import manifest_of
-from xnat_sync.report.wording import count
+from xnat_sync.drafts.table import manifest_of as manifest_of_table
+from xnat_sync.drafts.table import read_table, scans_in
+from xnat_sync.report.wording import count, visible
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from xnat_sync.cli.console import Console
     from xnat_sync.cli.options import Init
+    from xnat_sync.core.yamltext import Plain
+    from xnat_sync.drafts.table import Table
 
+_NOUNS = ("subject", "session", "scan")
 _TABLES = ("participants.tsv", "_sessions.tsv", "_scans.tsv")
 
 
+class _Draft(NamedTuple):
+    """A manifest, how many subjects, sessions and scans it has, and what it cannot say."""
+
+    data: Mapping[str, Plain]
+    numbers: tuple[int, int, int]
+    left_out: Mapping[str, int]
+
+
 def init(command: Init, console: Console) -> int:
-    """Write the manifest of a BIDS tree.
+    """Write the manifest of a BIDS tree, or of a table.
 
     Raises:
-        UsageError: there is a manifest already, or it cannot be written.
-        LocalFileError: the tree cannot be read.
+        UsageError: there is a manifest already, it cannot be written, or there is nothing to write.
+        LocalFileError: the tree or table cannot be read.
+        ManifestError: the table has lines that make no sense.
 
     """
-    root = command.from_bids
+    draft = _of_bids(command) if isinstance(command.source, FromBids) else _of_csv(command, command.source.file)
+    note = "# create: true makes it if it is missing"
+    text = re.sub(r"^.*create: false.*$", rf"\g<0>  {note}", yaml_text(draft.data), count=1, flags=re.MULTILINE)
+    try:
+        with command.out.open("w" if command.force else "x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise UsageError(f"{command.out} exists; --force overwrites it, --out names another file") from None
+    except OSError as error:
+        raise UsageError(f"cannot write {command.out}: {error}") from error
+    numbers = ", ".join(count(number, noun) for number, noun in zip(draft.numbers, _NOUNS, strict=True))
+    lines = [f"{command.out}: {numbers}"]
+    lines += [f"left out: {count(number, 'line')} about {what}" for what, number in sorted(draft.left_out.items())]
+    console.out.write("".join(f"{visible(line)}\n" for line in lines))
+    console.out.write(f"Next: xnat-sync validate {command.out}\n")
+    return Exit.PARTLY if draft.left_out else Exit.DONE
+
+
+def _of_bids(command: Init) -> _Draft:
+    assert isinstance(command.source, FromBids)
+    root = command.source.folder
     found = survey(files_below(root))
     if not found.images:
         raise UsageError(f"no image below {root} has a BIDS name like sub-01/anat/sub-01_T1w.nii.gz")
@@ -44,22 +80,32 @@ def init(command: Init, console: Console) -> int:
         project=command.project or _project_of(root),
         root=os.path.relpath(root, command.out.parent),
     )
-    note = "# create: true makes it if it is missing"
-    text = re.sub(r"^.*create: false.*$", rf"\g<0>  {note}", yaml_text(data), count=1, flags=re.MULTILINE)
-    try:
-        with command.out.open("w" if command.force else "x", encoding="utf-8") as stream:
-            stream.write(text)
-    except FileExistsError:
-        raise UsageError(f"{command.out} exists; --force overwrites it, --out names another file") from None
-    except OSError as error:
-        raise UsageError(f"cannot write {command.out}: {error}") from error
-    numbers = (
-        count(len({image.subject for image in found.images}), "subject"),
-        count(len({image.folder for image in found.images}), "session"),
-        count(len(found.images), "scan"),
-    )
-    console.out.write(f"{command.out}: {', '.join(numbers)}\nNext: xnat-sync validate {command.out}\n")
-    return Exit.DONE
+    subjects, sessions = {image.subject for image in found.images}, {image.folder for image in found.images}
+    return _Draft(data, (len(subjects), len(sessions), len(found.images)), {})
+
+
+def _of_csv(command: Init, file: Path) -> _Draft:
+    table = read_table(text_of(file), str(file))
+    if table.problems:
+        raise ManifestError(table.problems)
+    project = _project_in(table, command.project, file)
+    places = Places.of(file.parent, (line.cells["file"] for line in table.lines if "file" in line.cells))
+    root = os.path.relpath(places.root, command.out.parent)
+    data = manifest_of_table(table, project=project, root=root, locate=places.locate)
+    if table.problems:
+        raise ManifestError(table.problems)
+    return _Draft(data, scans_in(data), table.left_out)
+
+
+def _project_in(table: Table, asked: str | None, file: Path) -> str:
+    """The project whose lines are wanted."""
+    projects = table.projects()
+    if asked is None and len(projects) != 1:
+        named = f"names the projects {', '.join(projects)}" if projects else "names no project"
+        raise UsageError(f"{file} {named}; say which by --project")
+    if asked is not None and projects and asked not in projects:
+        raise UsageError(f"{file} has no line about the project {asked}; it names {', '.join(projects)}")
+    return asked or projects[0]
 
 
 def _project_of(root: Path) -> str:

@@ -1,11 +1,16 @@
-"""Read what a draft needs from the disk: the names below a folder, and the headings of tables."""
+"""Read what a draft needs from the disk: the names below a folder, tables and their headings, where files lie."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xnat_sync.core.errors import LocalFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _LONGEST = 1 << 16
 
@@ -43,3 +48,45 @@ def headings(path: Path) -> list[str]:
             return stream.readline(_LONGEST).rstrip("\r\n").split("\t")
     except OSError as error:
         raise LocalFileError(f"cannot be read: {error}", path=str(path)) from error
+
+
+def text_of(path: Path) -> str:
+    """The content of a table, as UTF-8 or else Latin-1.
+
+    Raises:
+        LocalFileError: it cannot be read.
+
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise LocalFileError(f"cannot be read: {error}", path=str(path)) from error
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the files of a table lie: ``home`` is the folder that they are relative to, ``root`` is above all."""
+
+    home: Path
+    root: Path
+
+    @classmethod
+    def of(cls, home: Path, files: Iterable[str]) -> Places:
+        """The places of some files and folders; links are not followed."""
+        absolute = Path(os.path.normpath(Path.cwd() / home))
+        folders = {str(_folder_of(absolute / file)) for file in files}
+        return cls(absolute, Path(os.path.commonpath(folders)) if folders else absolute)
+
+    def locate(self, file: str) -> tuple[str, bool]:
+        """The path of a file or folder relative to the root, and whether it is a folder."""
+        path = Path(os.path.normpath(self.home / file))
+        return path.relative_to(self.root).as_posix(), path.is_dir()
+
+
+def _folder_of(path: Path) -> Path:
+    plain = Path(os.path.normpath(path))
+    return plain if plain.is_dir() else plain.parent
