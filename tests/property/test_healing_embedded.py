@@ -175,9 +175,10 @@ def test_a_damaged_server_that_fails_is_healed(
     desired = study(stage, project, wanted)
     stage.faults.dice = random.Random(seed)
     report = stage.apply(desired, chance)
-    left = {change.ref for change in stage.plan(desired).changes}
-    done = {o.change.ref for o in report.outcomes if o.status in (Status.APPLIED, Status.UNCHANGED)}
-    assert not left & done
+    left = {change.ref: (change.action, change.reason, change.diffs) for change in stage.plan(desired).changes}
+    done = {o.change.ref: o.message for o in report.outcomes if o.status in (Status.APPLIED, Status.UNCHANGED)}
+    claimed = {ref: (left[ref], done[ref]) for ref in left.keys() & done.keys()}
+    assert not claimed
     if not chance:
         assert report.ok, [outcome for outcome in report.outcomes if outcome.status is not Status.APPLIED]
     ends = [stage.apply(desired).ok for _ in range(2)]

@@ -40,6 +40,7 @@ class Kind(Enum):
 
     TEXT = "string"
     INTEGER = "integer"
+    LONG = "long"
     FLOAT = "float"
     BOOLEAN = "boolean"
     DATE = "date"
@@ -52,7 +53,7 @@ _KINDS = {
     "anyURI": Kind.TEXT,
     "duration": Kind.TEXT,
     "integer": Kind.INTEGER,
-    "long": Kind.INTEGER,
+    "long": Kind.LONG,
     "float": Kind.FLOAT,
     "double": Kind.FLOAT,
     "boolean": Kind.BOOLEAN,

@@ -127,6 +127,7 @@ def create_experiment(change: Change, project: str, subject: sqlite3.Row, label:
         parent=subject["pk"],
         xsi_type=draft.xsi_type,
         status=_status(change, project),
+        arc=setting(change.db, project, "current_arc"),
         fields=draft.fields,
     )
     save_children(change, row, draft)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from xnat_sync.server.catalog import Stamp
 from xnat_sync.server.errors import XnatError
+from xnat_sync.server.records import event_id, event_type
 from xnat_sync.server.resolve import escaped
 from xnat_sync.server.store import next_number
 
@@ -27,7 +28,7 @@ class Event:
     action: str
     reason: str | None
     comment: str | None
-    type: str | None
+    type: str
     is_new: bool
 
     @property
@@ -42,7 +43,7 @@ def begin_event(context: Context, user: User, query: Query, action: str, *, kept
     Raises ``XnatError`` 500 where the site demands a reason or a name and the query gives none
     (``PersistentWorkflowUtils``).
     """
-    given = query.get("event_id")
+    given = event_id(query)
     reason, name = query.get("event_reason"), query.get("event_action")
     if kept and given is None:
         _demand_justification(context, reason, name)
@@ -57,7 +58,7 @@ def begin_event(context: Context, user: User, query: Query, action: str, *, kept
         action=_stored(name) or action,
         reason=_stored(reason),
         comment=_stored(query.get("event_comment")),
-        type=_stored(query.get("event_type")),
+        type=event_type(query),
         is_new=kept and given is None,
     )
 

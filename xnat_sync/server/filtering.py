@@ -65,6 +65,7 @@ def _american(text: str) -> str:
 
 _TESTS: dict[Kind, Callable[[str, str], bool]] = {
     Kind.INTEGER: _number,
+    Kind.LONG: _number,
     Kind.FLOAT: _number,
     Kind.DATE: _date,
     Kind.DATETIME: _date,

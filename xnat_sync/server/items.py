@@ -12,7 +12,7 @@ from xnat_sync.server import datatypes
 from xnat_sync.server.access import Right, can
 from xnat_sync.server.datatypes import Kind, data_type, element_name
 from xnat_sync.server.records import fields_of
-from xnat_sync.server.values import as_json
+from xnat_sync.server.values import as_json, as_xml
 from xnat_sync.server.xmltree import escape
 
 if TYPE_CHECKING:
@@ -164,9 +164,20 @@ def _resource(row: sqlite3.Row) -> Node:
 # --- JSON ---------------------------------------------------------------------------------------------------------
 
 
-def item_json(node: Node) -> dict[str, Any]:
-    """``{"items": [...]}``."""
-    return {"items": [_json(node)]}
+def item_json(node: Node, *, headers: bool = False) -> dict[str, Any]:
+    """``{"items": [...]}``; with ``headers`` each list of items tells the names of their fields too."""
+    document: dict[str, Any] = {"items": [_json(node)]}
+    if headers:
+        _add_headers(document)
+    return document
+
+
+def _add_headers(document: dict[str, Any]) -> None:
+    items = document["items"]
+    document["headers"] = list(dict.fromkeys(name for item in items for name in item["data_fields"]))
+    for item in items:
+        for child in item["children"]:
+            _add_headers(child)
 
 
 def _json(node: Node) -> dict[str, Any]:
@@ -218,6 +229,7 @@ class _Tag:
     """An element under construction; attributes and children in order of their first mention."""
 
     attributes: dict[str, str] = field(default_factory=dict)
+    hidden: dict[str, str | int] = field(default_factory=dict)
     text: str = ""
     inner: dict[str, list[_Tag]] = field(default_factory=dict)
 
@@ -227,32 +239,38 @@ class _Tag:
             tag = tag.inner.setdefault(name, [_Tag()])[-1]
         return tag
 
-    def write(self, name: str) -> str:
+    def write(self, name: str, *, hidden: bool) -> str:
         attributes = "".join(f' {key}="{escape(value)}"' for key, value in self.attributes.items())
-        body = escape(self.text) + "".join(tag.write(f"xnat:{key}") for key, tags in self.inner.items() for tag in tags)
+        inner = (tag.write(f"xnat:{key}", hidden=hidden) for key, tags in self.inner.items() for tag in tags)
+        body = f"{self._comment() if hidden else ''}{escape(self.text)}{''.join(inner)}"
         return f"<{name}{attributes}>{body}</{name}>" if body else f"<{name}{attributes}/>"
 
+    def _comment(self) -> str:
+        fields = ",".join(f'{name}="{value}"' for name, value in self.hidden.items())
+        return f"<!--hidden_fields[{fields}]-->" if fields else ""
 
-def item_xml(node: Node) -> str:
-    """The schema document of an object."""
+
+def item_xml(node: Node, *, hidden: bool = True) -> str:
+    """The schema document of an object; generated keys are in comments (``SAXWriter.writeHiddenFields``)."""
     name = element_name(node.xsi_type)
-    text = _tag(node).write(name)
+    text = _tag(node).write(name, hidden=hidden)
     head, _, rest = text.partition(name)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{head}{name} {_NAMESPACES}{rest}'
 
 
 def _tag(node: Node) -> _Tag:
-    tag = _Tag()
     kind = data_type(node.xsi_type)
+    tag = _Tag(hidden={name: value for name, value in node.hidden.items() if name.startswith("xnat_")})
     lower = {path.lower(): value for path, value in node.values.items()}
     for key, found in kind.fields.items():
         if key not in lower:
             continue
         steps = found.path.split("/")
+        text = as_xml(found.kind, lower[key])
         if found.is_attribute:
-            tag.at(steps[:-1]).attributes[steps[-1]] = lower[key]
+            tag.at(steps[:-1]).attributes[steps[-1]] = text
         else:
-            tag.at(steps).text = lower[key]
+            tag.at(steps).text = text
     for path, inner in node.references.items():
         _hang(tag, path, _tag(inner), inner.xsi_type if kind.references[path.lower()].is_choice else "")
     for path, rows in node.rows.items():

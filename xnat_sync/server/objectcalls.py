@@ -119,7 +119,7 @@ def require_edit(db: sqlite3.Connection, call: Call, item: sqlite3.Row, message:
 
 def created_in_list(call: Call, new_id: str) -> Response:
     """After a POST: status 200, the new URI as ``Location`` and as text (``returnSuccessfulCreateFromList``)."""
-    base = str(call.request.base_url).rstrip("/")
+    base = (call.context.preferences.get("siteUrl") or str(call.request.base_url)).rstrip("/")
     uri = f"{base}{call.path.rstrip('/')}/{new_id}"
     return PlainTextResponse(uri, headers={"Location": uri})
 

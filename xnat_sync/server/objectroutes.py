@@ -28,9 +28,9 @@ from xnat_sync.server.objectcalls import (
 )
 from xnat_sync.server.records import apply_status_flags
 from xnat_sync.server.removal import delete_experiment, delete_subject
-from xnat_sync.server.render import empty_response, object_response, text_response
+from xnat_sync.server.render import empty_response, error_response, object_response, text_response
 from xnat_sync.server.routing import Route, blocking, with_body
-from xnat_sync.server.sharing import move, rename, share, target_project, unshare
+from xnat_sync.server.sharing import move, rename, share, target_project
 from xnat_sync.server.subjects import post_subject, put_subject
 
 if TYPE_CHECKING:
@@ -44,12 +44,26 @@ if TYPE_CHECKING:
     from xnat_sync.server.submission import Draft
 
 
-def _share_or_move(change: Change, call: Call, item: sqlite3.Row) -> None:
+def _share_or_move(change: Change, call: Call, item: sqlite3.Row) -> bool:
+    """What the tail ``projects/P2`` means; says whether the label was free in a project that it was moved to."""
     target = target_project(change, call.tail)
     if call.query.flag("primary"):
-        move(change, item, target)
-    else:
-        share(change, item, target)
+        return move(change, item, target)
+    share(change, item, target)
+    return True
+
+
+def _share_or_move_experiment(change: Change, call: Call, existing: sqlite3.Row, status: int) -> Response:
+    """Sharing answers the ID, moving nothing, or 409 although it has moved (sic)."""
+    if not _share_or_move(change, call, existing):
+        return error_response(409, "Specified label is already in use.")
+    return empty_response() if call.query.flag("primary") else text_response(existing["id"], status)
+
+
+def _refuse_assessor(call: Call, found: sqlite3.Row | None) -> None:
+    """Below a subject XNAT casts to what an image assessor is not (``SubjectAssessmentResource``; inferred)."""
+    if found is not None and found["kind"] == "assessor" and "S" in call.params:
+        raise XnatError(500)
 
 
 def _load(
@@ -139,9 +153,8 @@ def delete_one_subject(call: Call) -> Response:
             raise XnatError(404, "Unable to find the specified subject.")
         subject = subject_to_read(change.db, call)
         if call.tail:
-            unshare(change, subject, target_project(change, call.tail)["id"])
-        else:
-            delete_subject(change, subject, None if project is None else project["id"])
+            project = target_project(change, call.tail)
+        delete_subject(change, subject, None if project is None else project["id"])
     return empty_response()
 
 
@@ -151,7 +164,9 @@ def delete_one_subject(call: Call) -> Response:
 def get_experiment(call: Call) -> Response:
     """One experiment; unknown tails (``/scans`` below ``/projects/P/experiments/E``!) show the experiment itself."""
     with call.context.store.read() as db:
-        return show(call, experiment_to_read(db, call), db)
+        found = experiment_to_read(db, call)
+        _refuse_assessor(call, found)
+        return show(call, found, db)
 
 
 def put_below_subject(call: Call, body: bytes) -> Response:
@@ -159,8 +174,7 @@ def put_below_subject(call: Call, body: bytes) -> Response:
     with changing(call) as change:
         project = project_for_list(change.db, call)
         existing = for_writing(change.db, EXPERIMENT_KINDS, project["id"], call.params["E"])
-        if existing is not None and existing["kind"] == "assessor":
-            raise XnatError(500)  # inferred: the constructor's cast fails
+        _refuse_assessor(call, existing)
         place = Place(project=project["id"], name=call.params["E"], existing=existing, subject=call.params["S"])
         done = _share_or_rename(change, call, place)
         if done is not None:
@@ -206,8 +220,7 @@ def _share_or_rename(change: Change, call: Call, place: Place) -> Response | Non
     if call.tail:
         if not call.tail.startswith("projects/"):
             raise XnatError(400)
-        _share_or_move(change, call, existing)
-        return empty_response() if call.query.flag("primary") else text_response(existing["id"])
+        return _share_or_move_experiment(change, call, existing, 200)
     label = _new_label(call)
     if label is None:
         return None
@@ -220,9 +233,7 @@ def put_by_id(call: Call, body: bytes) -> Response:
     with changing(call) as change:
         existing = experiment_to_read(change.db, call) if call.tail else None
         if existing is not None:
-            _share_or_move(change, call, existing)
-            moved = call.query.flag("primary")
-            return empty_response() if moved else text_response(existing["id"], 201)
+            return _share_or_move_experiment(change, call, existing, 201)
         existing = by_id(change.db, EXPERIMENT_KINDS, call.params["E"])
         draft = _load(call, body, shortnames.NONE, existing, None)
         if draft is None:
@@ -253,10 +264,10 @@ def delete_one_experiment(call: Call) -> Response:
     with changing(call) as change:
         project = url_project(change.db, call)
         experiment = experiment_to_read(change.db, call)
+        _refuse_assessor(call, experiment)
         if call.tail:
-            unshare(change, experiment, target_project(change, call.tail)["id"])
-        else:
-            delete_experiment(change, experiment, None if project is None else project["id"])
+            project = target_project(change, call.tail)
+        delete_experiment(change, experiment, None if project is None else project["id"])
     return empty_response()
 
 

@@ -8,7 +8,7 @@ from xnat_sync.server import datatypes, shortnames
 from xnat_sync.server.errors import XnatError
 from xnat_sync.server.experiments import find_assessor, put_assessor
 from xnat_sync.server.items import load_node
-from xnat_sync.server.lookup import find_part
+from xnat_sync.server.lookup import by_id, find_part, readable
 from xnat_sync.server.objectcalls import (
     NO_EXPERIMENT,
     changing,
@@ -18,18 +18,20 @@ from xnat_sync.server.objectcalls import (
     show,
     submission,
     type_of,
+    url_project,
 )
 from xnat_sync.server.parts import default_scan_type, post_scan, put_reconstruction, put_scan, require_session_edit
 from xnat_sync.server.removal import delete_experiment, delete_part
 from xnat_sync.server.render import empty_response, object_response
 from xnat_sync.server.routing import Route, blocking, is_at_least, with_body
-from xnat_sync.server.sharing import share, target_project
+from xnat_sync.server.sharing import share_scan, target_project
 
 if TYPE_CHECKING:
     import sqlite3
 
     from starlette.responses import Response
 
+    from xnat_sync.server.records import Change
     from xnat_sync.server.routing import Call
 
 
@@ -46,26 +48,49 @@ def get_reconstruction(call: Call) -> Response:
 def _get_part(call: Call, kind: str, segment: str, missing: str) -> Response:
     with call.context.store.read() as db:
         session = session_of(db, call)
-        part = None if session is None else find_part(db, kind, session, call.params[segment])
+        part = _part(db, call, kind, session, call.params[segment])
         if part is None:
             raise XnatError(404, missing)
         return object_response(call, load_node(db, call.user, part))
+
+
+def _part(db: sqlite3.Connection, call: Call, kind: str, session: sqlite3.Row | None, name: str) -> sqlite3.Row | None:
+    """A scan is looked for in its session, a reconstruction in the whole site (``ReconResource``)."""
+    if session is None:
+        return None
+    if kind == "reconstruction":
+        return readable(db, call.user, by_id(db, (kind,), name))
+    return find_part(db, kind, session, name)
 
 
 def put_one_scan(call: Call, body: bytes) -> Response:
     """200 and nothing said, created or not; ``projects/P2`` behind it shares session and scan."""
     with changing(call) as change:
         session = session_of(change.db, call)
-        if call.tail and session is not None:
-            share(change, session, target_project(change, call.tail))
-            return empty_response()
+        if call.tail:
+            return _share_scan(change, call, session)
         session = require_session_edit(change, session, "scan")
         existing = find_part(change.db, "scan", session, call.params["SCAN"])
         # Since 1.8.6 the type of an existing scan may be left out.
         known = type_of(existing) if is_at_least(call.context.version, "1.8.6") else None
         draft = submission(call, body).load(shortnames.SCAN, default_type=known)
-        put_scan(change, session, call.params["SCAN"], draft)
+        project = url_project(change.db, call)
+        put_scan(change, session, call.params["SCAN"], draft, project=None if project is None else project["id"])
     return empty_response()
+
+
+def _share_scan(change: Change, call: Call, session: sqlite3.Row | None) -> Response:
+    """Answers the scan itself, as sharing a subject does."""
+    if not call.tail.startswith("projects/"):
+        raise XnatError(400)
+    target = target_project(change, call.tail)
+    if session is None:
+        raise XnatError(417, "Could not load session")
+    scan = find_part(change.db, "scan", session, call.params["SCAN"])
+    if scan is None:
+        raise XnatError(417, "Could not load scan")
+    share_scan(change, session, scan, target)
+    return object_response(call, load_node(change.db, call.user, scan))
 
 
 def post_one_scan(call: Call, body: bytes) -> Response:
@@ -92,7 +117,7 @@ def _delete_part(call: Call, kind: str, segment: str, missing: str) -> Response:
         raise XnatError(400)
     with changing(call) as change:
         session = session_of(change.db, call)
-        part = None if session is None else find_part(change.db, kind, session, call.params[segment])
+        part = _part(change.db, call, kind, session, call.params[segment])
         if session is None or part is None:
             raise XnatError(404, missing)
         delete_part(change, session, part)

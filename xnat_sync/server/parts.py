@@ -39,8 +39,13 @@ def require_session_edit(change: Change, session: sqlite3.Row | None, what: str)
     return session
 
 
-def put_scan(change: Change, session: sqlite3.Row, scan_id: str, draft: Draft | None) -> None:
-    """Creates or updates one scan; only what is sent is written."""
+def put_scan(
+    change: Change, session: sqlite3.Row, scan_id: str, draft: Draft | None, *, project: str | None = None
+) -> None:
+    """Creates or updates one scan; only what is sent is written.
+
+    The scan then belongs to ``project``, that of the URL, even if the session is only shared into it (inferred).
+    """
     draft = _require_scan(draft)
     wanted = draft.get("ID") or escape(scan_id)
     existing = find_part(change.db, "scan", session, wanted)
@@ -50,7 +55,11 @@ def put_scan(change: Change, session: sqlite3.Row, scan_id: str, draft: Draft | 
             "Multiple scan modalities can be associated here.  Please retry with the specification of a particular "
             "modality (i.e. ?xsiType=xnat:mrScanData).",
         )
-    if save_scan(change, session, wanted, existing, draft):
+    changed = save_scan(change, session, wanted, existing, draft)
+    saved = find_part(change.db, "scan", session, wanted)
+    if saved is not None:
+        changed = merge(change, saved, {}, project=project or session["project"]) or changed
+    if changed:
         change.record(session["id"], session["xsi_type"], f"Modified {type_noun(session['xsi_type'])}")
 
 

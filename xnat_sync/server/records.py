@@ -11,6 +11,7 @@ from xnat_sync.server.access import Right, rights
 from xnat_sync.server.errors import XnatError
 from xnat_sync.server.lookup import get
 from xnat_sync.server.store import next_number
+from xnat_sync.server.values import is_integer
 from xnat_sync.server.xmltree import escape
 
 if TYPE_CHECKING:
@@ -53,7 +54,10 @@ class Change:
         return f"{moment:%Y-%m-%d %H:%M:%S}.{millis}"
 
     def record(self, item_id: str, data_type: str, action: str) -> None:
-        """Adds the workflow row of a change (``PersistentWorkflowUtils``)."""
+        """Adds the workflow row of a change (``PersistentWorkflowUtils``) unless ``event_id`` names one that exists."""
+        event = event_id(self.query)
+        if event and self.db.execute("SELECT 1 FROM workflow WHERE id = ?", (int(event),)).fetchone() is not None:
+            return
         self.db.execute(
             "INSERT INTO workflow(item, data_type, action, reason, comment, type, user, date)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -63,7 +67,7 @@ class Change:
                 self._said("event_action") or action,
                 self._said("event_reason"),
                 self._said("event_comment"),
-                self._said("event_type") or "WEB_SERVICE",
+                event_type(self.query),
                 self.user.login,
                 self.now,
             ),
@@ -81,6 +85,22 @@ class Change:
             raise XnatError(403, "Justification required.") if deleting else XnatError(500)
         if preferences.is_on("requireEventName") and not (self.query.get("event_action") or "").strip():
             raise XnatError(403, "Event name required.") if deleting else XnatError(500)
+
+
+def event_id(query: Query) -> str | None:
+    """The number of the workflow that a request belongs to; any other text is 500 (``SecureResource.getEventId``)."""
+    given = query.get("event_id")
+    if given is not None and not is_integer(given):
+        raise XnatError(500)
+    return given
+
+
+_EVENT_TYPES: Final = {"PROCESS": "PROCESS", "WEB_FORM": "WEB_SERVICE", "WEB_SERVICE": "WEB_FORM"}
+
+
+def event_type(query: Query) -> str:
+    """What ``event_type`` becomes: two of its three words are swapped (``EventUtils.getType``), all else is ignored."""
+    return _EVENT_TYPES.get(query.get("event_type") or "", "WEB_SERVICE")
 
 
 def require_id(text: str | None, message: str, status: int = 417) -> None:

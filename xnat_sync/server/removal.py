@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from xnat_sync.server.access import Right, can
 from xnat_sync.server.errors import XnatError
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import sqlite3
 
     from xnat_sync.server.records import Change
+
+_NO_PART: Final = "User account doesn't have permission to modify this session."
 
 
 def delete_project(change: Change, project: sqlite3.Row) -> None:
@@ -57,6 +59,7 @@ def delete_subject(change: Change, subject: sqlite3.Row, project: str | None) ->
     _require_delete(change, subject, f"User cannot delete subjects for project {subject['project']}")
     experiments = change.db.execute("SELECT * FROM item WHERE parent = ?", (subject["pk"],)).fetchall()
     for experiment in experiments:
+        _refuse_on_safe_sites(change, "User account cannot delete experiments")
         _require_delete(change, experiment, f"User cannot delete experiments for project {experiment['project']}")
     change.require_justification(subject["xsi_type"], deleting=True)
     for experiment in experiments:
@@ -70,8 +73,7 @@ def delete_experiment(change: Change, experiment: sqlite3.Row, project: str | No
         if in_project(change.db, experiment, project):
             unshare(change, experiment, project)
         return
-    if change.context.preferences.is_on("security.prevent-data-deletion"):
-        raise XnatError(403, "User account cannot delete experiments")
+    _refuse_on_safe_sites(change, "User account cannot delete experiments")
     _require_delete(change, experiment, "User account doesn't have permission to delete this experiment.")
     change.require_justification(experiment["xsi_type"], deleting=True)
     _remove(change, experiment)
@@ -79,9 +81,16 @@ def delete_experiment(change: Change, experiment: sqlite3.Row, project: str | No
 
 def delete_part(change: Change, session: sqlite3.Row, part: sqlite3.Row) -> None:
     """Deletes a scan or reconstruction; needs delete on the session."""
-    _require_delete(change, session, "User account doesn't have permission to modify this session.")
+    _refuse_on_safe_sites(change, _NO_PART)
+    _require_delete(change, session, _NO_PART)
     change.require_justification(session["xsi_type"], deleting=True)
     _remove(change, part)
+
+
+def _refuse_on_safe_sites(change: Change, message: str) -> None:
+    """Some sites let nobody delete data, administrators included."""
+    if change.context.preferences.is_on("security.prevent-data-deletion"):
+        raise XnatError(403, message)
 
 
 def _require_delete(change: Change, item: sqlite3.Row, message: str) -> None:

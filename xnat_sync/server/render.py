@@ -8,10 +8,10 @@ import json
 from html import escape as html_escape
 from typing import TYPE_CHECKING, Final
 
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from xnat_sync.server.datatypes import Kind
-from xnat_sync.server.errors import XnatError
+from xnat_sync.server.errors import XnatError, error_page
 from xnat_sync.server.items import item_json, item_xml
 from xnat_sync.server.listing import Table
 from xnat_sync.server.values import as_cell
@@ -128,15 +128,21 @@ def object_response(call: Call, node: Node) -> Response:
         raise XnatError(400, f"Invalid handler definition: {handler}")
     match (call.query.get("format") or "").lower() or accepted:
         case "json":
-            body = json.dumps(item_json(node), ensure_ascii=False).encode()
-            return Response(body, media_type="application/json")
+            document = item_json(node, headers=call.query.flag("includeHeaders"))
+            return Response(json.dumps(document, ensure_ascii=False).encode(), media_type="application/json")
         case "xml":
-            return Response(item_xml(node).encode(), media_type="text/xml")
+            conceal = call.query.flag("concealHiddenFields")
+            return Response(item_xml(node, hidden=not conceal).encode(), media_type="text/xml")
         case _:
             # An empty line first: pyxnat shares subjects, takes any answer that begins with a doctype for an error,
             # and its own tests pass on real servers.
             page = f"\n<!DOCTYPE html>\n<html>\n<body><pre>{html_escape(item_xml(node))}</pre></body>\n</html>\n"
             return Response(page.encode(), media_type="text/html")
+
+
+def error_response(status: int, message: str) -> Response:
+    """The page of an error that was set although the work is done."""
+    return HTMLResponse(error_page(status, message), status_code=status)
 
 
 def text_response(text: str, status: int = 200) -> Response:

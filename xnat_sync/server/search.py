@@ -222,6 +222,6 @@ def _ordered(comparison: str, wanted: str, kind: Kind) -> Callable[[str], bool]:
 
 
 def _comparable(value: str, kind: Kind) -> tuple[float, str]:
-    if kind in {Kind.INTEGER, Kind.FLOAT} and value:
+    if kind in {Kind.INTEGER, Kind.LONG, Kind.FLOAT} and value:
         return (float(value), "")
     return (0.0, value)

@@ -9,6 +9,7 @@ from xnat_sync.server.errors import XnatError
 from xnat_sync.server.folders import folder_of, move_folder, subject_folder
 from xnat_sync.server.layout import session_folder
 from xnat_sync.server.lookup import EXPERIMENT_KINDS, by_id, by_label, find_project, get
+from xnat_sync.server.projects import setting
 from xnat_sync.server.records import fields_of, merge
 from xnat_sync.server.xmltree import escape
 
@@ -53,7 +54,31 @@ def share(change: Change, item: sqlite3.Row, target: sqlite3.Row) -> None:
         " ON CONFLICT(item, project) DO UPDATE SET label = excluded.label",
         (item["pk"], project, label),
     )
+    # A session takes its scans along, each under its own ID (``shareScanToProject``).
+    change.db.execute(
+        "INSERT OR IGNORE INTO share(item, project, label)"
+        " SELECT pk, ?, id FROM item WHERE parent = ? AND kind = 'scan'",
+        (project, item["pk"]),
+    )
     change.record(item["id"], item["xsi_type"], "Shared into project")
+
+
+def share_scan(change: Change, session: sqlite3.Row, scan: sqlite3.Row, target: sqlite3.Row) -> None:
+    """Makes one scan visible in ``target``, and its session with it but no other scan (``ScanResource``)."""
+    project = target["id"]
+    _require_share_rights(change, session, project)
+    if _is_shared(change.db, scan, project):
+        raise XnatError(409, f"Already assigned to project: {project}")
+    rows = [(scan["pk"], project, scan["id"])]
+    if not _is_shared(change.db, session, project):
+        rows.append((session["pk"], project, session["label"]))
+    change.db.executemany("INSERT INTO share(item, project, label) VALUES (?, ?, ?)", rows)
+    change.record(session["id"], session["xsi_type"], "Shared into project")
+
+
+def _is_shared(db: sqlite3.Connection, item: sqlite3.Row, project: str) -> bool:
+    found = db.execute("SELECT 1 FROM share WHERE item = ? AND project = ?", (item["pk"], project)).fetchone()
+    return found is not None
 
 
 def _require_share_rights(change: Change, item: sqlite3.Row, project: str) -> None:
@@ -69,7 +94,7 @@ def _require_share_rights(change: Change, item: sqlite3.Row, project: str) -> No
 
 
 def unshare(change: Change, item: sqlite3.Row, project: str) -> None:
-    """Takes an object out of a project that does not own it; a subject takes its experiments along.
+    """Takes an object out of a project that does not own it; a subject takes its experiments along, they their scans.
 
     Refused while an assessor owned by that project hangs on the session.
     """
@@ -80,12 +105,12 @@ def unshare(change: Change, item: sqlite3.Row, project: str) -> None:
         raise XnatError(403)
     if Right.DELETE not in data_rights(change.db, change.user, project):
         raise XnatError(403)
-    change.db.execute("DELETE FROM share WHERE item = ? AND project = ?", (item["pk"], project))
-    if item["kind"] == "subject":
-        change.db.execute(
-            "DELETE FROM share WHERE project = ? AND item IN (SELECT pk FROM item WHERE parent = ?)",
-            (project, item["pk"]),
-        )
+    below = "SELECT pk FROM item WHERE parent = :item"
+    change.db.execute(
+        f"DELETE FROM share WHERE project = :project AND (item = :item OR item IN ({below})"  # noqa: S608 - the line above
+        f" OR item IN (SELECT pk FROM item WHERE parent IN ({below})))",
+        {"project": project, "item": item["pk"]},
+    )
     change.record(item["id"], item["xsi_type"], "Removed from project")
 
 
@@ -134,24 +159,43 @@ def rename(change: Change, item: sqlite3.Row, project: str, label: str) -> None:
         move_folder(change, old_folder, folder_of(change.db, get(change.db, item["pk"])))
 
 
-def move(change: Change, item: sqlite3.Row, target: sqlite3.Row) -> None:
-    """Gives an object to another project (``primary=true``).
+def move(change: Change, item: sqlite3.Row, target: sqlite3.Row) -> bool:
+    """Gives an object to another project (``primary=true``); says whether its label was free there.
 
     A subject's experiments stay where they are, and so do a session's assessors but those in ``moveAssessors``.
+    ``SecureResource.changeExperimentPrimaryProject`` sets 409 for an experiment whose label is taken and goes on: what
+    is only shared into the target does not hinder it, and what the target owns makes the save fail (its unique
+    constraint; inferred).
     """
+    is_subject, project = item["kind"] == "subject", target["id"]
     if not can(change.db, change.user, item, Right.DELETE):
-        raise XnatError(403)
+        noun = "subjects" if is_subject else "experiments"
+        raise XnatError(403, f"Specified user account has insufficient privileges for {noun} in this project.")
+    if item["project"] == project:
+        if is_subject:
+            return True
+        raise XnatError(409, f"Already assigned to project: {project}")
     if Right.CREATE not in data_rights(change.db, change.user, target["id"]):
         raise XnatError(403)
     label = escape(change.query.get("label") or "") or item["label"]
     clash = by_label(change.db, _kinds(item), target["id"], label) if label else None
-    if clash is not None and clash["pk"] != item["pk"]:
+    is_free = clash is None or clash["pk"] == item["pk"]
+    if not is_free and is_subject:
         raise XnatError(409, f"Label already in use:{label}")
+    if clash is not None and not is_free and clash["project"] == project:
+        raise XnatError(500)
+    _move(change, item, target, label)
+    return is_free
+
+
+def _move(change: Change, item: sqlite3.Row, target: sqlite3.Row, label: str) -> None:
     old_folder = folder_of(change.db, item)
     change.db.execute("DELETE FROM share WHERE item = ? AND project = ?", (item["pk"], target["id"]))
     columns: dict[str, object] = {"project": target["id"], "label": label}
     if item["kind"] == "subject":
         columns["parent"] = target["pk"]
+    else:
+        columns["arc"] = setting(change.db, target["id"], "current_arc")
     merge(change, item, {}, **columns)
     change.db.execute(
         "UPDATE item SET project = ? WHERE parent = ? AND kind IN ('scan', 'reconstruction')",

@@ -65,13 +65,14 @@ _VALIDATION = (
     "validation_notes=validation/notes",
 )
 
-_EXPERIMENT = {
-    **_table("xnat:experimentData/", "ID", "label", "project", "visit_id", "visit", "protocol", "date", "time", "note"),
+_ASSESSOR = {
+    **_table("xnat:experimentData/", "ID", "label", "project", "visit_id", "date", "time", "note"),
     **_table("xnat:experimentData/investigator/", "pi_firstname=firstname", "pi_lastname=lastname"),
     **_table("xnat:experimentData/", *_VALIDATION),
 }
 _SESSION = {
-    **_EXPERIMENT,
+    **_ASSESSOR,
+    **_table("xnat:experimentData/", "visit", "protocol"),
     **_table("xnat:subjectAssessorData/", "subject_ID"),
     **_table("xnat:imageSessionData/", "scanner", "operator", "dcmAccessionNumber", "dcmPatientId", "dcmPatientName"),
     **_table("xnat:imageSessionData/", "session_type", "modality", "UID"),
@@ -133,7 +134,7 @@ SCAN = _with(
     {"xsiType": "xnat:imageScanData/extension_item/element_name"},
 )
 
-ASSESSOR = _with(_EXPERIMENT, _EXPERIMENT_READ)
+ASSESSOR = _with(_ASSESSOR, _EXPERIMENT_READ)
 RECONSTRUCTION = _with(_table("xnat:reconstructedImageData/", "ID", "type", "baseScanType"))
 NONE = ShortNames({}, {})
 """``ExperimentResource`` registers no table: there short names are silently ignored."""

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from xnat_sync.server.running import running
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -307,7 +309,7 @@ def test_the_event_is_recorded(http: Any, server: Any, put: Any, study: Any) -> 
         ).fetchall()
     assert [tuple(row) for row in rows] == [
         ("XNAT_E00001", "Sync", "why &amp; how", "PROCESS", "admin"),
-        ("XNAT_E00001", "Uploaded File", None, None, "admin"),
+        ("XNAT_E00001", "Uploaded File", None, "WEB_SERVICE", "admin"),
     ]
 
 
@@ -458,15 +460,14 @@ def test_a_long_name_is_400(http: Any, study: Any) -> None:
     assert http.put(f"{study.scan}{NIFTI}/{'x' * 300}", data=b"x", headers=BINARY).status_code == 400
 
 
-def test_what_is_answered_survives_a_restart(tmp_path: Path, http: Any, put: Any, study: Any, server: Any) -> None:
-    put(f"{study.scan}{NIFTI}/a", b"x")
-    from xnat_sync.server.running import running
-
-    with running(server.context.archive.parent) as second:
-        other = type(http)(second.url)
-        other.log_in()
-        assert other.get(f"{study.scan}{NIFTI}/a").content == b"x"
-        other.session.close()
+def test_what_is_answered_survives_a_restart(tmp_path: Path, http: Any) -> None:
+    file = f"/data/projects/P{NIFTI}/a"
+    for calls in ((("/data/projects/P", b""), (file, b"x")), ()):
+        with running(tmp_path) as server, type(http)(server.url) as client:
+            client.log_in()
+            for path, data in calls:
+                assert client.put(path, data=data, headers=BINARY).status_code == 200
+            assert client.get(file).content == b"x"
 
 
 def test_a_refused_body_of_any_size_does_not_spoil_the_connection(http: Any, put: Any, study: Any) -> None:
