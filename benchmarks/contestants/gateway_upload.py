@@ -10,7 +10,8 @@ from pathlib import Path
 
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import FileSpec
-from xnat_sync.gateway.client import XnatConnection, _Session
+from xnat_sync.gateway.client import XnatConnection
+from xnat_sync.gateway.wire.login import Session
 
 
 class Open(XnatConnection):
@@ -18,7 +19,7 @@ class Open(XnatConnection):
 
     def session(self, ended=0):
         if not hasattr(self, "_only"):
-            self._only = _Session(1, "token", {}, "me", self.url)
+            self._only = Session(1, "token", {}, "me", self.url)
         return self._only
 
 

@@ -33,6 +33,7 @@ from xnat_sync.core.state import FileSpec, ObjectSpec
 from xnat_sync.gateway import client
 from xnat_sync.gateway.client import XnatConnection
 from xnat_sync.gateway.replies import Reply, error_of
+from xnat_sync.gateway.wire import http, translation
 from xnat_sync.server.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
@@ -479,7 +480,7 @@ def test_a_server_that_is_no_xnat_is_said_so(scripted: Callable[..., str]) -> No
 
 @pytest.mark.parametrize("module", [xnat.exceptions, requests.exceptions], ids=lambda module: module.__name__)
 def test_every_foreign_error_is_in_the_table(module: object) -> None:
-    named = {foreign for foreign, _ in client.ERRORS}
+    named = {foreign for foreign, _ in translation.ERRORS}
     foreign = {
         value
         for _, value in inspect.getmembers(module, inspect.isclass)
@@ -492,13 +493,13 @@ def test_every_foreign_error_is_in_the_table(module: object) -> None:
 
 
 def test_the_table_decides_by_the_nearest_class() -> None:
-    order = [foreign for foreign, _ in client.ERRORS]
+    order = [foreign for foreign, _ in translation.ERRORS]
     for index, foreign in enumerate(order):
         assert not any(issubclass(foreign, earlier) for earlier in order[:index]), f"{foreign} is never reached"
 
 
 def test_errors_of_the_program_are_not_translated() -> None:
-    with pytest.raises(ZeroDivisionError), client.translated("a test"):
+    with pytest.raises(ZeroDivisionError), translation.translated("a test"):
         raise ZeroDivisionError
 
 
@@ -549,7 +550,7 @@ def test_what_xnatpy_warns_of_stays_a_detail(
 
 
 def test_sending_may_stall_as_long_as_reading(server: RunningServer) -> None:
-    fresh = client._PatientHTTP("127.0.0.1", int(server.url.rpartition(":")[2]), timeout=1)
+    fresh = http._PatientHTTP("127.0.0.1", int(server.url.rpartition(":")[2]), timeout=1)
     fresh.connect()
-    assert fresh.sock.gettimeout() == client.READ_SECONDS
+    assert fresh.sock.gettimeout() == http.READ_SECONDS
     fresh.close()
