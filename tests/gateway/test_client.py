@@ -549,6 +549,15 @@ def test_what_xnatpy_warns_of_stays_a_detail(
     assert len(server.log) > 0
 
 
+def test_a_login_that_fails_half_way_leaves_no_thread(server: RunningServer, connect: Connect) -> None:
+    """xnatpy's keep-alive would go on for the rest of the run, and end in a traceback."""
+    server.faults.add(Fault(kind=FaultKind.DROP_BEFORE, method="GET", path="/data/JSESSION$"))
+    with pytest.raises(Unreachable):
+        connect()().server()
+    assert not any(thread.name == "XNATpyKeepAliveThread" for thread in threading.enumerate())
+    connect()().server()
+
+
 def test_sending_may_stall_as_long_as_reading(server: RunningServer) -> None:
     fresh = http._PatientHTTP("127.0.0.1", int(server.url.rpartition(":")[2]), timeout=1)
     fresh.connect()

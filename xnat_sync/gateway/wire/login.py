@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from urllib.parse import urljoin, urlsplit
 import requests
 import xnat
 import xnat.exceptions
+from xnat.session import BaseXNATSession
 
 from xnat_sync.core.errors import GatewayError, NotAuthenticated, ServerFault, UnexpectedReply
 from xnat_sync.gateway import paths
@@ -69,6 +71,7 @@ class Account:
             # "cli" is xnatpy's word for a session that outlives its object.
             with (
                 self._refusal_explained(url, generation),
+                _no_thread_left(),
                 xnat.connect(
                     url,
                     user=self.user,
@@ -148,6 +151,19 @@ def _xnatpy_log() -> logging.Logger:
     if not log.filters:
         log.addFilter(_Quiet())
     return log
+
+
+@contextmanager
+def _no_thread_left() -> Iterator[None]:
+    """Xnatpy starts its keep-alive thread before its first heartbeat; where that fails, nobody would ever stop it."""
+    try:
+        yield
+    except BaseException as error:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            half_made = frame.f_locals.get("self")
+            if isinstance(half_made, BaseXNATSession):
+                half_made.disconnect()
+        raise
 
 
 @contextmanager
