@@ -110,6 +110,26 @@ def test_script_agents_get_401_browsers_the_login_page(server: RunningServer) ->
     assert "<!-- BEGIN xnat-templates/screens/Login.vm -->" in page.text
 
 
+def test_the_realm_is_the_site(server: RunningServer, http: Any) -> None:
+    """XnatAuthenticationEntryPoint; off the data paths also scripts are sent to the login page."""
+    http.post("/xapi/siteConfig/siteId", data="Lab")
+    assert get(server, "/data/projects").headers["www-authenticate"] == 'Basic realm="Lab"'
+    led = get(server, "/anything", allow_redirects=False)
+    assert (led.status_code, led.headers["location"]) == (302, "/app/template/Login.vm")
+
+
+def test_login_as_a_browser_does(server: RunningServer) -> None:
+    """XnatAuthenticationFilter answers redirects, whatever comes of it."""
+    with requests.Session() as browser:
+        form = {"username": "admin", "password": "wrong"}
+        refused = browser.post(f"{server.url}/login", data=form, allow_redirects=False)
+        assert refused.status_code == 302
+        assert refused.headers["location"].startswith("/app/template/Login.vm")
+        done = browser.post(f"{server.url}/login", data={**form, "password": "admin"})
+        assert [reply.status_code for reply in (*done.history, done)] == [302, 200]
+        assert browser.get(f"{server.url}/data/auth").text == "User 'admin' is logged in"
+
+
 def test_expiration_cookie_has_quotes(server: RunningServer, http: Any) -> None:
     """XnatExpiredPasswordFilter sets it on every response; LegacyCookieProcessor quotes it because of the comma."""
     for reply in (http.get("/data/projects"), get(server, "/data/projects"), get(server, "/nowhere")):
@@ -167,6 +187,22 @@ def test_tokens_of_others_are_for_administrators(server: RunningServer, http: An
     assert http.get("/data/services/tokens/issue/user/ann").json()["xdatUserId"] == "ann"
     ann = ("ann", "a")
     assert get(server, "/data/services/tokens/issue/user/admin", auth=ann).status_code == 403
+    assert get(server, "/data/services/tokens/show/user/admin", auth=ann).status_code == 403
+    held = get(server, "/data/services/tokens/show", auth=ann).json()
+    assert held == http.get("/data/services/tokens/show/user/ann").json()
+    assert [token["xdatUserId"] for token in held] == ["ann"]
+    mine = http.get("/data/services/tokens/issue").json()
+    pair = f"{mine['alias']}/{mine['secret']}"
+    assert get(server, f"/data/services/tokens/validate/{pair}", auth=ann).status_code == 403
+    assert get(server, f"/data/services/tokens/invalidate/{pair}", auth=ann).status_code == 403
+
+
+def test_operations_on_tokens_that_there_are_not(http: Any) -> None:
+    """AliasTokenRestlet: 400 for another word and for nobody's name, 404 for an alias that nobody has."""
+    assert http.get("/data/services/tokens/renew").status_code == 400
+    assert http.get("/data/services/tokens/issue/user/nobody").status_code == 400
+    assert http.get("/data/services/tokens/validate/00000000-0000-0000-0000-000000000000/x").status_code == 404
+    assert http.post("/data/services/tokens/issue").status_code == 405
 
 
 def test_open_site_lets_guests_read_but_gives_no_tokens(server: RunningServer, http: Any) -> None:

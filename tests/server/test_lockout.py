@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from xnat_sync.server.running import RunningServer
 
 LOGIN = ("u", "right")
+ADMIN = ("admin", "admin")
 
 
 class Clock:
@@ -105,6 +106,41 @@ def test_an_old_password(site: RunningServer, clock: Clock, setting: dict[str, s
     with site.context.store.write() as db:
         add_user(db, *LOGIN, now=clock().timestamp())
     assert get(site).status_code == 200
+
+
+def test_some_passwords_never_get_old(site: RunningServer, clock: Clock) -> None:
+    """The role ``non_expiring`` (``XnatExpiredPasswordFilter.isUserNonExpiring``)."""
+    site.context.preferences.set("passwordExpirationType", "Interval")
+    role = f"{site.url}/xapi/users/{LOGIN[0]}/roles/non_expiring"
+    assert requests.put(role, auth=LOGIN, timeout=10).status_code == 403
+    for grant in (f"{site.url}/xapi/users/admin/roles/non_expiring", role):
+        assert requests.put(grant, auth=ADMIN, timeout=10).status_code == 200
+    clock.now += timedelta(days=400)
+    assert get(site).status_code == 200
+    assert get(site, path=f"/xapi/users/{LOGIN[0]}/roles").json() == ["non_expiring"]
+    assert requests.delete(role, auth=ADMIN, timeout=10).status_code == 200
+    assert get(site).status_code == 403
+
+
+def test_a_disabled_account(site: RunningServer) -> None:
+    """No login by any way, and a session that lives on is led to a page, which looks like success."""
+    account = f"{site.url}/xapi/users/{LOGIN[0]}"
+    form = dict(zip(("username", "password"), LOGIN, strict=True))
+    token = get(site, path="/data/services/tokens/issue").json()
+    with requests.Session() as session:
+        assert session.put(f"{site.url}/data/services/auth", data=form).status_code == 200
+        assert session.put(account, json={"enabled": False}).status_code == 403
+        disabled = requests.put(account, json={"enabled": False}, auth=ADMIN, timeout=10)
+        assert disabled.json()["enabled"] is False
+        led = session.get(f"{site.url}/data/projects")
+        assert [reply.status_code for reply in (*led.history, led)] == [302, 200]
+        assert led.url == f"{site.url}/app/template/InactiveAccount.vm"
+        assert get(site).status_code == 401
+        assert requests.put(f"{site.url}/data/services/auth", data=form, timeout=10).status_code == 401
+        by_token = (token["alias"], token["secret"])
+        assert requests.get(f"{site.url}/data/auth", auth=by_token, timeout=10).status_code == 401
+        assert requests.put(f"{account}/enabled/true", auth=ADMIN, timeout=10).status_code == 200
+        assert session.get(f"{site.url}/data/auth").text == f"User '{LOGIN[0]}' is logged in"
 
 
 def test_no_password_lies_on_disk(tmp_path: Path) -> None:

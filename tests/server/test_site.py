@@ -55,7 +55,12 @@ def test_every_listed_schema_can_be_fetched(http: Any) -> None:
     names = http.get("/xapi/schemas").json()
     assert set(names) >= {"xnat", "xdat"}
     for name in names:
-        for uri in (f"/xapi/schemas/{name}", f"/schemas/{name}/{name}.xsd", f"/schemas/{name}.xsd"):
+        for uri in (
+            f"/xapi/schemas/{name}",
+            f"/schemas/{name}/{name}.xsd",
+            f"/schemas/{name}.xsd",
+            f"/xapi/{name}.xsd",
+        ):
             reply = http.get(uri)
             assert reply.headers["content-type"] == "application/xml;charset=UTF-8"
             assert ET.fromstring(reply.content).tag.endswith("schema")
@@ -91,6 +96,13 @@ def test_users(http: Any) -> None:
     assert {row["login"] for row in http.rows("/data/users")} == {"guest", "admin", "ann"}
     assert "password" not in http.get("/xapi/users/profiles").text
     assert http.post("/xapi/users", json={"username": "ann", "password": "x"}).status_code == 409
+    changed = http.put("/xapi/users/ann", json={"lastName": "Lee", "password": "y"})
+    assert (changed.json()["firstName"], changed.json()["lastName"]) == ("Ann", "Lee")
+    assert http.put("/xapi/users/ann", data="no JSON").status_code == 400
+    assert http.put("/xapi/users/nobody", json={}).status_code == 404
+    http.put("/xapi/users/ann/enabled/false")
+    assert http.put("/xapi/users/ann", json={"password": "z"}).json()["enabled"] is False
+    assert [profile["username"] for profile in http.get("/xapi/users/current").json()] == ["guest", "admin"]
 
 
 def test_user_list_may_be_closed(server: RunningServer, http: Any) -> None:

@@ -26,6 +26,7 @@ class User:
 
     login: str
     admin: bool = False
+    enabled: bool = True
 
     @property
     def is_guest(self) -> bool:

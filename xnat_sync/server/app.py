@@ -16,7 +16,7 @@ from xnat_sync.server.authentication import (
     Identity,
     identify,
     require_csrf_token,
-    require_fresh_password,
+    require_live_account,
     require_login,
     session_cookie,
 )
@@ -107,9 +107,9 @@ class Application:
             identity = await run_in_threadpool(identify, request, context, self._credentials, now)
         else:
             identity = identify(request, context, self._credentials, now)
-        require_login(request, identity, lambda: context.preferences.is_on("requireLogin"))
-        require_fresh_password(request, identity, context, now)
-        require_csrf_token(request, identity, lambda: context.preferences.is_on("enableCsrfToken"))
+        require_login(request, identity, context.preferences)
+        require_live_account(request, identity, context, now)
+        require_csrf_token(request, identity, context.preferences)
         return identity
 
     async def _dispatch(self, request: Request, identity: Identity) -> Response:

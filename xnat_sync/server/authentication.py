@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 from xnat_sync.server.access import GUEST
 from xnat_sync.server.errors import XnatError
-from xnat_sync.server.lockout import EXPIRED, EXPIRED_PATH, password_expired
+from xnat_sync.server.lockout import EXPIRED, EXPIRED_PATH, INACTIVE_PATH, password_expired
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.requests import Request
 
     from xnat_sync.server.access import User
+    from xnat_sync.server.preferences import Preferences
     from xnat_sync.server.routing import Context
     from xnat_sync.server.sessions import Session
     from xnat_sync.server.users import Credentials
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 OPEN_PATHS = frozenset(
     {
         "/",
+        "/login",
         "/data/JSESSION",
         "/data/services/auth",
         "/REST/JSESSION",
@@ -74,11 +74,11 @@ def identify(request: Request, context: Context, credentials: Credentials, now: 
         return Identity(user=session.user, session=session)
     user = credentials.check(name, secret, now)
     if user is None:
-        raise unauthorized()
+        raise unauthorized(preferences)
     if session is not None and session.user == user:
         return Identity(user=user, session=session)
     if sessions.counted(user.login) >= int(preferences.get("concurrentMaxSessions")):
-        raise unauthorized(preferences.get("uiLoginFailureMessage"))
+        raise unauthorized(preferences, preferences.get("uiLoginFailureMessage"))
     return Identity(user=user, session=sessions.open(user, counted=True), is_new=True)
 
 
@@ -98,9 +98,9 @@ def session_cookie(session_id: str) -> str:
     return f"JSESSIONID={session_id}; Path=/; HttpOnly"
 
 
-def unauthorized(message: str | None = None) -> XnatError:
-    """401 with the challenge that script agents get."""
-    return XnatError(401, message, headers={"WWW-Authenticate": 'Basic realm="XNAT Protected Area"'})
+def unauthorized(preferences: Preferences, message: str | None = None) -> XnatError:
+    """401 with the challenge that script agents get; its realm is the site (``XnatAuthenticationEntryPoint``)."""
+    return XnatError(401, message, headers={"WWW-Authenticate": f'Basic realm="{preferences.get("siteId")}"'})
 
 
 def is_interactive(request: Request) -> bool:
@@ -108,9 +108,14 @@ def is_interactive(request: Request) -> bool:
     return _INTERACTIVE.search(request.headers.get("user-agent", "")) is not None
 
 
-def require_fresh_password(request: Request, identity: Identity, context: Context, now: int) -> None:
-    """An expired password: 403 for Basic, and every address of a session leads to the form that would change it."""
+def require_live_account(request: Request, identity: Identity, context: Context, now: int) -> None:
+    """A session whose account was disabled sees only the page that says so, one with an old password another page.
+
+    An expired password is 403 by Basic (``XnatExpiredPasswordFilter``).
+    """
     user = identity.user
+    if not user.enabled and request.url.path != INACTIVE_PATH:
+        raise XnatError(302, headers={"Location": INACTIVE_PATH})
     if user.is_guest or context.preferences.get("passwordExpirationType") == "Disabled":
         return
     with context.store.read() as db:
@@ -125,25 +130,33 @@ def require_fresh_password(request: Request, identity: Identity, context: Contex
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def require_csrf_token(request: Request, identity: Identity, is_enabled: Callable[[], bool]) -> None:
+def require_csrf_token(request: Request, identity: Identity, preferences: Preferences) -> None:
     """A browser that changes something on a session cookie must send ``XNAT_CSRF`` (``SecureAction.isCsrfTokenOk``).
 
     Scripts never need it; the status of a refusal is inferred.
     """
     by_cookie = identity.session is not None and not identity.is_new and not identity.user.is_guest
-    if request.method in _SAFE_METHODS or not by_cookie or not is_interactive(request) or not is_enabled():
+    exempt = request.method in _SAFE_METHODS or not by_cookie or not is_interactive(request)
+    if exempt or not preferences.is_on("enableCsrfToken"):
         return
     if identity.session is not None and request.query_params.get("XNAT_CSRF") != identity.session.csrf:
         raise XnatError(403, "Invalid CSRF")
 
 
-def require_login(request: Request, identity: Identity, requires_login: Callable[[], bool]) -> None:
-    """Lets through whoever may pass; otherwise 401 or, for browsers, a redirect (``XnatAuthenticationEntryPoint``)."""
+_DATA_PATH = re.compile("/(xapi|data|REST|fs)(/|$)")
+"""What ``dataPaths`` says by default."""
+
+
+def require_login(request: Request, identity: Identity, preferences: Preferences) -> None:
+    """Lets through whoever may pass; otherwise 401 to scripts on data paths, a redirect to everybody else.
+
+    ``XnatAuthenticationEntryPoint.commence``.
+    """
     path = bytes(request.scope["raw_path"]).decode("latin-1").rstrip("/") or "/"
     if not identity.user.is_guest or path in OPEN_PATHS or path == LOGIN_PATH:
         return
-    if not requires_login():
+    if not preferences.is_on("requireLogin"):
         return
-    if is_interactive(request):
+    if is_interactive(request) or _DATA_PATH.match(path) is None:
         raise XnatError(302, headers={"Location": LOGIN_PATH})
-    raise unauthorized()
+    raise unauthorized(preferences)

@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
-from xnat_sync.server.access import GUEST
-from xnat_sync.server.authentication import session_cookie
+from xnat_sync.server.access import GUEST, GUEST_LOGIN
+from xnat_sync.server.authentication import LOGIN_PATH, session_cookie
 from xnat_sync.server.errors import XnatError
 from xnat_sync.server.routing import Route, blocking, with_body
-from xnat_sync.server.users import find_user, issue_token, token_owner
+from xnat_sync.server.users import AliasToken, find_user, issue_token, token_owner
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from xnat_sync.server.routing import Call
     from xnat_sync.server.sessions import Session
-    from xnat_sync.server.users import AliasToken
 
 
 def _session_id(call: Call, session: Session, *, is_new: bool) -> Response:
@@ -76,27 +77,61 @@ def _token_json(token: AliasToken, number: int) -> dict[str, object]:
     }
 
 
+def _token_user(call: Call) -> str:
+    """Whose tokens a request is about: the caller's own, or anyone's for an administrator, and never the guest's."""
+    login = call.params.get("USER", call.user.login)
+    if GUEST_LOGIN in {login, call.user.login}:
+        raise XnatError(403, "The guest user can't request alias tokens")
+    if login != call.user.login and not call.user.admin:
+        raise XnatError(403, "Non-admin users can only request operations on alias tokens for their own account")
+    return login
+
+
+def _find_token(db: sqlite3.Connection, call: Call) -> sqlite3.Row:
+    """The token that the URL names; 404 when there is none, 403 when it is somebody else's."""
+    alias = call.params["TOKEN"]
+    row: sqlite3.Row | None = db.execute("SELECT rowid, * FROM alias_token WHERE alias = ?", (alias,)).fetchone()
+    if row is None:
+        raise XnatError(404, f"Can't find an alias token with the alias {alias}")
+    if row["login"] != _token_user(call) and not call.user.admin:
+        raise XnatError(403, "Non-admin users can only request operations on alias tokens for their own account")
+    return row
+
+
 def issue(call: Call) -> Response:
     """A new pair for the caller, or for another user if an administrator asks; nothing for the guest."""
-    if call.user.is_guest:
-        raise XnatError(403)
-    login = call.params.get("USER", call.user.login)
-    if login != call.user.login and not call.user.admin:
-        raise XnatError(403)
+    login = _token_user(call)
     lifetime = call.context.preferences.seconds("aliasTokenTimeout")
     expires = int((call.context.clock().timestamp() + lifetime) * 1000)
     with call.context.store.write() as db:
         if find_user(db, login) is None:
-            raise XnatError(404)
+            raise XnatError(400, f"An error occurred retrieving the user: {login}")
         token = issue_token(db, login, expires)
         number = db.execute("SELECT rowid FROM alias_token WHERE alias = ?", (token.alias,)).fetchone()[0]
     return JSONResponse(_token_json(token, number))
+
+
+def show_tokens(call: Call) -> Response:
+    """The pairs that a user holds."""
+    login, now = _token_user(call), int(call.context.clock().timestamp() * 1000)
+    with call.context.store.read() as db:
+        rows = db.execute(
+            "SELECT rowid, * FROM alias_token WHERE login = ? AND expires > ? ORDER BY rowid", (login, now)
+        ).fetchall()
+    tokens = [AliasToken(alias=row["alias"], secret=row["secret"], login=login, expires=row["expires"]) for row in rows]
+    return JSONResponse([_token_json(token, row["rowid"]) for token, row in zip(tokens, rows, strict=True)])
+
+
+def refuse_operation(call: Call) -> Response:
+    """Anything else is no operation on tokens."""
+    raise XnatError(400, f"Unknown operation: {call.params['OPERATION']}")
 
 
 def validate(call: Call) -> Response:
     """``{"valid": NAME}``; without the key when the pair is wrong."""
     now = int(call.context.clock().timestamp() * 1000)
     with call.context.store.read() as db:
+        _find_token(db, call)
         login = token_owner(db, call.params["TOKEN"], call.params["SECRET"], now)
     return JSONResponse({} if login is None else {"valid": login})
 
@@ -104,13 +139,22 @@ def validate(call: Call) -> Response:
 def invalidate(call: Call) -> Response:
     """Deletes a pair of the caller's own."""
     with call.context.store.write() as db:
-        row = db.execute("SELECT login FROM alias_token WHERE alias = ?", (call.params["TOKEN"],)).fetchone()
-        if row is None:
-            raise XnatError(404)
-        if row["login"] != call.user.login and not call.user.admin:
-            raise XnatError(403)
+        _find_token(db, call)
         db.execute("DELETE FROM alias_token WHERE alias = ?", (call.params["TOKEN"],))
     return JSONResponse({"result": "OK"})
+
+
+def log_in_by_form(call: Call, body: bytes) -> Response:
+    """What a browser sends: the answer is a redirect, home or back to the form (``XnatAuthenticationFilter``)."""
+    try:
+        response = log_in(call, body)
+    except XnatError:
+        return RedirectResponse(f"{LOGIN_PATH}?failed=true", status_code=302)
+    return RedirectResponse("/", status_code=302, headers=_cookies_of(response))
+
+
+def _cookies_of(response: Response) -> dict[str, str]:
+    return {name: value for name, value in response.headers.items() if name == "set-cookie"}
 
 
 def refuse_get(call: Call) -> Response:
@@ -125,9 +169,13 @@ ROUTES = [
     Route("GET", "/JSESSION", blocking(get_session), "UserSession; anonymous id inferred", archive=False),
     Route("POST", "/JSESSION", blocking(get_session), "UserSession; anonymous id inferred", archive=False),
     Route("DELETE", "/JSESSION", blocking(end_session), "UserSession; empty body inferred", archive=False),
+    Route("POST", "/login", with_body(log_in_by_form), "XnatAuthenticationFilter; addresses inferred"),
     Route("GET", "/auth", blocking(who_am_i), "UserAuth", archive=False),
     Route("GET", "/services/tokens/issue", blocking(issue), "AliasTokenRestlet", archive=False),
     Route("GET", "/services/tokens/issue/user/{USER}", blocking(issue), "AliasTokenRestlet", archive=False),
+    Route("GET", "/services/tokens/show", blocking(show_tokens), "AliasTokenRestlet", archive=False),
+    Route("GET", "/services/tokens/show/user/{USER}", blocking(show_tokens), "AliasTokenRestlet", archive=False),
+    Route("GET", "/services/tokens/{OPERATION}", blocking(refuse_operation), "AliasTokenRestlet", archive=False),
     Route("GET", "/services/tokens/validate/{TOKEN}/{SECRET}", blocking(validate), "AliasTokenRestlet", archive=False),
     Route("GET", "/services/tokens/invalidate/{TOKEN}", blocking(invalidate), "AliasTokenRestlet", archive=False),
     Route(

@@ -1,4 +1,4 @@
-"""When the right password is not enough: too many wrong ones before, or one that is too old."""
+"""When the right password is not enough: too many wrong ones before, one that is too old, an account put to rest."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 EXPIRED: Final = "Your password has expired. Please try again after changing your password."
 EXPIRED_PATH: Final = "/app/template/XDATScreen_UpdateUser.vm"
+INACTIVE_PATH: Final = "/app/template/InactiveAccount.vm"
+NON_EXPIRING: Final = "non_expiring"
+"""The role whose holders may keep their passwords."""
 
 
 class FailedLogins:
@@ -51,7 +54,11 @@ class FailedLogins:
 
 def password_expired(db: sqlite3.Connection, preferences: Preferences, login: str, now: int) -> bool:
     """Whether the password is older than the site allows (``XnatExpiredPasswordFilter``)."""
-    row = db.execute("SELECT changed FROM password_change WHERE login = ?", (login,)).fetchone()
+    row = db.execute(
+        "SELECT changed FROM password_change WHERE login = :login"
+        " AND NOT EXISTS (SELECT 1 FROM role WHERE login = :login AND role = :exempt)",
+        {"login": login, "exempt": NON_EXPIRING},
+    ).fetchone()
     if row is None:
         return False
     match preferences.get("passwordExpirationType").lower():

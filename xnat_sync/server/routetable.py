@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from xnat_sync.server.accountroutes import ROUTES as ACCOUNTS
 from xnat_sync.server.authroutes import ROUTES as AUTH
 from xnat_sync.server.fileroutes import ROUTES as FILES
 from xnat_sync.server.listroutes import ROUTES as LISTS
@@ -22,4 +23,5 @@ if TYPE_CHECKING:
 
 def all_routes() -> tuple[Route, ...]:
     """Every route of the server, each with its source."""
-    return (*AUTH, *PROJECTS, *OBJECTS, *PARTS, *LISTS, *PART_LISTS, *SITE, *SEARCHES, *USERS, *CACHE, *FILES)
+    objects = (*PROJECTS, *OBJECTS, *PARTS, *LISTS, *PART_LISTS, *SEARCHES)
+    return (*AUTH, *ACCOUNTS, *USERS, *SITE, *objects, *CACHE, *FILES)

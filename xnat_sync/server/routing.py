@@ -147,7 +147,7 @@ class Call:
 class Route:
     """A row of the route table.
 
-    ``template`` begins with ``/xapi``, ``/schemas`` or is ``/``: exactly that path. Anything else lives under ``/data``
+    ``template`` is a page or begins with ``/xapi`` or ``/schemas``: exactly that path. All else lives under ``/data``
     and ``/REST`` (plain and, if ``archive``, also behind ``/archive``) and matches as a prefix.
     ``source`` names what the behaviour was read from: an XNAT class, an official test, or *inferred*.
     """
@@ -161,7 +161,7 @@ class Route:
     @property
     def exact(self) -> bool:
         """Whether only the very path matches (Spring), not any path that starts with it (Restlet)."""
-        return self.template == "/" or self.template.split("/")[1] in {"xapi", "schemas", "app"}
+        return self.template == "/" or self.template.split("/")[1] in {"xapi", "schemas", "app", "login"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

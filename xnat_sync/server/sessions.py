@@ -81,6 +81,12 @@ class Sessions:
             if session is not None:
                 self._sessions[session_id] = replace(session, user=user)
 
+    def update(self, user: User) -> None:
+        """Lets the live sessions of a user know what has become of the account."""
+        with self._lock:
+            for session in [item for item in self._sessions.values() if item.user.login == user.login]:
+                self._sessions[session.id] = replace(session, user=user)
+
     def revoke(self, session_id: str) -> None:
         """Ends one session."""
         with self._lock:

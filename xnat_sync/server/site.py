@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from xnat_sync.server import datatypes
+from xnat_sync.server.accountroutes import require_admin
 from xnat_sync.server.authentication import LOGIN_PAGE
 from xnat_sync.server.datatypes import schema_text
 from xnat_sync.server.displayfields import display_fields
 from xnat_sync.server.errors import XnatError
-from xnat_sync.server.lockout import EXPIRED, EXPIRED_PATH
+from xnat_sync.server.lockout import EXPIRED, EXPIRED_PATH, INACTIVE_PATH
 from xnat_sync.server.parts import type_noun
 from xnat_sync.server.preferences import AUTHENTICATED, DEFAULTS, PUBLIC
 from xnat_sync.server.render import simple_table, table_response
 from xnat_sync.server.routing import Route, blocking, with_body
 from xnat_sync.server.search import run_search
-from xnat_sync.server.userroutes import require_admin
 
 if TYPE_CHECKING:
     import sqlite3
@@ -170,7 +170,7 @@ def list_schemas(call: Call) -> Response:
 
 def get_schema(call: Call) -> Response:
     """A schema as XSD."""
-    name = call.params["NAME"].removesuffix(".xsd")
+    name = call.params.get("NAME", call.request.url.path.rpartition("/")[2]).removesuffix(".xsd")
     if call.params.get("SPACE", name) != name or name not in SCHEMAS:
         raise XnatError(404)
     return Response(schema_text(name), media_type="application/xml;charset=UTF-8")
@@ -251,10 +251,17 @@ def expired_page(call: Call) -> Response:
     return HTMLResponse(f"<!DOCTYPE html>\n<html>\n<body>{EXPIRED}</body>\n</html>\n")
 
 
+def inactive_page(call: Call) -> Response:
+    """What the session of a disabled account sees."""
+    del call
+    return HTMLResponse("<!DOCTYPE html>\n<html>\n<body>Your account is not active.</body>\n</html>\n")
+
+
 ROUTES = [
     Route("GET", "/", blocking(front_page), "page of its own; the user_info span is XNAT's"),
     Route("GET", "/app/template/Login.vm", blocking(login_page), "Login.vm marker; TestUserAccess"),
     Route("GET", EXPIRED_PATH, blocking(expired_page), "XnatExpiredPasswordFilter; words of its own around XNAT's"),
+    Route("GET", INACTIVE_PATH, blocking(inactive_page), "XnatExpiredPasswordFilter; words of its own"),
     Route("GET", "/xapi/siteConfig/buildInfo", blocking(build_info), "XnatAppInfo"),
     Route("GET", "/xapi/siteConfig/buildInfo/{NAME}", blocking(build_info_part), "SiteConfigApi"),
     Route("GET", "/xapi/siteConfig/uptime", blocking(uptime), "SiteConfigApi; names inferred"),
@@ -268,6 +275,7 @@ ROUTES = [
     Route("GET", "/xapi/schemas", blocking(list_schemas), "SchemaApi"),
     Route("GET", "/xapi/schemas/{NAME}", blocking(get_schema), "SchemaApi"),
     Route("GET", "/xapi/schemas/{SPACE}/{NAME}", blocking(get_schema), "SchemaApi"),
+    *(Route("GET", f"/xapi/{name}.xsd", blocking(get_schema), "SchemaOnlyApi; TestSchemasOnlyApi") for name in SCHEMAS),
     Route("GET", "/schemas/{NAME}", blocking(get_schema), "SchemaOnlyApi; TestSchemasOnlyApi"),
     Route("GET", "/schemas/{SPACE}/{NAME}", blocking(get_schema), "SchemaOnlyApi; TestSchemasOnlyApi"),
     Route("GET", "/search/elements", blocking(list_elements), "SearchElementListResource", archive=False),

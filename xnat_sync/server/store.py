@@ -88,6 +88,11 @@ CREATE TABLE IF NOT EXISTS password_change (
     login TEXT PRIMARY KEY REFERENCES user(login) ON DELETE CASCADE,
     changed INTEGER NOT NULL
 );
+CREATE TABLE IF NOT EXISTS role (
+    login TEXT NOT NULL REFERENCES user(login) ON DELETE CASCADE,
+    role TEXT NOT NULL,
+    PRIMARY KEY (login, role)
+);
 CREATE TABLE IF NOT EXISTS membership (
     project TEXT NOT NULL,
     login TEXT NOT NULL REFERENCES user(login) ON DELETE CASCADE,
