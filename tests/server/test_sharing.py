@@ -154,6 +154,17 @@ def test_rename_does_not_check_the_alphabet(study: Any) -> None:
     assert labels(study, "/data/projects/P/experiments") == ["a.b"]
 
 
+@pytest.mark.parametrize("label", ["a/b", "../../x", ".."])
+def test_no_label_leads_out_of_the_archive(study: Any, label: str) -> None:
+    """Stricter than XNAT; the session keeps its label and its files."""
+    for uri in (SESSION, f"{SESSION}/projects/Q?primary=true"):
+        reply = study.put(uri, params={"label": label})
+        assert reply.status_code == 400
+        assert message(reply).startswith("Illegal")
+    assert labels(study, "/data/projects/P/experiments") == ["E1"]
+    assert content(study, FILE) == b"abc"
+
+
 def test_renaming_in_a_sharing_project_changes_the_share(study: Any) -> None:
     study.put(f"{SUBJECT}/projects/Q")
     assert study.put("/data/projects/Q/subjects/S1?label=S9").status_code == 200

@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from xnat_sync.server.archive import UnsafeNameError
 from xnat_sync.server.authentication import (
     LOGIN_PAGE,
     Identity,
@@ -91,6 +92,8 @@ class Application:
             response = await self._dispatch(request, identity)
         except XnatError as error:
             response = render_error(error)
+        except UnsafeNameError as error:
+            response = render_error(XnatError(400, str(error)))  # stricter than XNAT: no label leads out of the archive
         except ClientDisconnect:
             response = render_error(XnatError(500))  # nobody is there to read it
         except Exception:  # noqa: BLE001 - whatever goes wrong in a handler, the client gets XNAT's 500 page and we the trace

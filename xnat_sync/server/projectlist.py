@@ -64,6 +64,8 @@ def _wanted(db: sqlite3.Connection, user: User, query: Query, project: str) -> b
     if Right.READ not in project_rights(db, user, project):
         return False
     role = role_in(db, user, project)
+    if query.flag("favorite"):
+        return False  # nobody has chosen any: that is done on web pages
     if any(query.flag(name) and role != name for name in _ROLES):
         return False
     data = data_rights(db, user, project)
