@@ -81,21 +81,20 @@ def _token_user(call: Call) -> str:
     """Whose tokens a request is about: the caller's own, or anyone's for an administrator, and never the guest's."""
     login = call.params.get("USER", call.user.login)
     if GUEST_LOGIN in {login, call.user.login}:
-        raise XnatError(403, "The guest user can't request alias tokens")
+        raise XnatError(403)
     if login != call.user.login and not call.user.admin:
-        raise XnatError(403, "Non-admin users can only request operations on alias tokens for their own account")
+        raise XnatError(403)
     return login
 
 
-def _find_token(db: sqlite3.Connection, call: Call) -> sqlite3.Row:
-    """The token that the URL names; 404 when there is none, 403 when it is somebody else's."""
-    alias = call.params["TOKEN"]
-    row: sqlite3.Row | None = db.execute("SELECT rowid, * FROM alias_token WHERE alias = ?", (alias,)).fetchone()
+def _require_token(db: sqlite3.Connection, call: Call) -> None:
+    """404 when there is no token as the URL names it, 403 when it is somebody else's."""
+    found = db.execute("SELECT * FROM alias_token WHERE alias = ?", (call.params["TOKEN"],))
+    row: sqlite3.Row | None = found.fetchone()
     if row is None:
-        raise XnatError(404, f"Can't find an alias token with the alias {alias}")
+        raise XnatError(404)
     if row["login"] != _token_user(call) and not call.user.admin:
-        raise XnatError(403, "Non-admin users can only request operations on alias tokens for their own account")
-    return row
+        raise XnatError(403)
 
 
 def issue(call: Call) -> Response:
@@ -105,7 +104,7 @@ def issue(call: Call) -> Response:
     expires = int((call.context.clock().timestamp() + lifetime) * 1000)
     with call.context.store.write() as db:
         if find_user(db, login) is None:
-            raise XnatError(400, f"An error occurred retrieving the user: {login}")
+            raise XnatError(400)
         token = issue_token(db, login, expires)
         number = db.execute("SELECT rowid FROM alias_token WHERE alias = ?", (token.alias,)).fetchone()[0]
     return JSONResponse(_token_json(token, number))
@@ -124,14 +123,14 @@ def show_tokens(call: Call) -> Response:
 
 def refuse_operation(call: Call) -> Response:
     """Anything else is no operation on tokens."""
-    raise XnatError(400, f"Unknown operation: {call.params['OPERATION']}")
+    raise XnatError(400)
 
 
 def validate(call: Call) -> Response:
     """``{"valid": NAME}``; without the key when the pair is wrong."""
     now = int(call.context.clock().timestamp() * 1000)
     with call.context.store.read() as db:
-        _find_token(db, call)
+        _require_token(db, call)
         login = token_owner(db, call.params["TOKEN"], call.params["SECRET"], now)
     return JSONResponse({} if login is None else {"valid": login})
 
@@ -139,7 +138,7 @@ def validate(call: Call) -> Response:
 def invalidate(call: Call) -> Response:
     """Deletes a pair of the caller's own."""
     with call.context.store.write() as db:
-        _find_token(db, call)
+        _require_token(db, call)
         db.execute("DELETE FROM alias_token WHERE alias = ?", (call.params["TOKEN"],))
     return JSONResponse({"result": "OK"})
 
