@@ -109,3 +109,4 @@ def test_an_interrupted_plan_does_not_wait_for_the_server(study: Path, server: R
     assert process.returncode == 130, err
     assert out == ""
     assert err.endswith("xnat-sync: interrupted\n")
+    assert [entry.path for entry in server.log if entry.method == "DELETE"] == ["/data/JSESSION"]

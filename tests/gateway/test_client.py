@@ -6,6 +6,7 @@ import gc
 import inspect
 import logging
 import os
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -475,6 +476,11 @@ def test_a_server_that_is_no_xnat_is_said_so(scripted: Callable[..., str]) -> No
         XnatConnection(scripted(hello), "admin", PASSWORD)().server()
 
 
+def test_an_address_without_an_xnat_is_said_so(scripted: Callable[..., str]) -> None:
+    with pytest.raises(NotAuthenticated, match=r"is no XNAT \(it has no /data/auth\): check the address"):
+        XnatConnection(scripted(lambda request: request.send_error(404)), "admin", PASSWORD)().server()
+
+
 # --- tables and secrets
 
 
@@ -556,6 +562,16 @@ def test_a_login_that_fails_half_way_leaves_no_thread(server: RunningServer, con
         connect()().server()
     assert not any(thread.name == "XNATpyKeepAliveThread" for thread in threading.enumerate())
     connect()().server()
+
+
+def test_a_connection_that_opens_after_the_cut_is_cut_too() -> None:
+    """Or an interrupt would wait for the request that another thread was just about to send."""
+    opened = http.Opened()
+    with socket.create_server(("127.0.0.1", 0)) as silent, http.Http(verify=True, opened=opened) as session:
+        session.trust_env = False
+        opened.cut()
+        with pytest.raises(requests.exceptions.ConnectionError):
+            session.get(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=5)
 
 
 def test_sending_may_stall_as_long_as_reading(server: RunningServer) -> None:

@@ -77,7 +77,6 @@ class XnatConnection:
         self._doubted = 0
         self._useless = 0
         self._closed = False
-        self._cut = False
         self._opened = Opened()
         self._memory = Memory()
         self._pace = Pace(limits)
@@ -96,13 +95,15 @@ class XnatConnection:
     def close(self) -> None:
         """End the login on the server. Safe to repeat; failures are only logged, since nobody can act on them."""
         # After a cut nobody waits for a login that hangs.
-        with nullcontext() if self._cut else self._lock:
+        with nullcontext() if self.is_cut else self._lock:
             session, self._session, self._closed = self._session, None, True
         if session is None:
             return
-        seconds = _CUT_SECONDS if self._cut else CONNECT_SECONDS
+        seconds = _CUT_SECONDS if self.is_cut else CONNECT_SECONDS
         try:
-            with translated("logout"), self.open_session(session) as http:
+            # Not one of the connections that a cut ends.
+            with translated("logout"), Http(self._account.verify) as http:
+                http.cookies.update(session.cookies)
                 http.delete(session.url + paths.JSESSION, timeout=seconds, allow_redirects=False).close()
         except GatewayError as error:
             _log.debug("logout failed: %s", error)
@@ -112,13 +113,12 @@ class XnatConnection:
 
         Takes no lock, so that a signal handler may call it.
         """
-        self._cut = True
         self._opened.cut()
 
     @property
     def is_cut(self) -> bool:
         """Whether `cut` was called."""
-        return self._cut
+        return self._opened.is_cut
 
     def session(self, ended: int = 0) -> Session:
         """The login to use now: a new one if there is none, or if the one of this generation has ``ended``.

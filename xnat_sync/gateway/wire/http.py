@@ -28,13 +28,19 @@ class Opened:
 
     def __init__(self) -> None:
         self._connections: dict[int, _Patient] = {}
+        self.is_cut = False
+        """Whether `cut` was called."""
 
     def note(self, connection: _Patient) -> None:
-        """The calling thread has opened a connection."""
+        """The calling thread has opened a connection; after a cut it is cut at once."""
         self._connections[threading.get_ident()] = connection
+        # Looked at after the connection can be found, and set before they are looked for: one of the two sees it.
+        if self.is_cut:
+            connection.cut()
 
     def cut(self) -> None:
         """Wake every thread that sends or reads, with an error. Takes no lock: a signal handler may call it."""
+        self.is_cut = True
         for connection in list(self._connections.values()):
             connection.cut()
 
@@ -77,10 +83,13 @@ class _Patient:
     """Sending may stall for as long as reading: urllib3 gives a new connection's first body its connect timeout."""
 
     sock: Any
+    opened: Opened | None = None
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc] # the next class in line is a urllib3 connection
         self.sock.settimeout(READ_SECONDS)
+        if self.opened is not None:
+            self.opened.note(self)
 
     def cut(self) -> None:
         """Wake the thread that sends or reads here, with an error."""
@@ -97,7 +106,7 @@ class _PatientHTTPS(_Patient, HTTPSConnection): ...
 
 
 class _Noting:
-    """A pool that notes the connection that each thread opened last."""
+    """A pool whose connections can be cut."""
 
     def __init__(self, *args: Any, opened: Opened, **kwargs: Any) -> None:
         self._opened = opened
@@ -105,7 +114,7 @@ class _Noting:
 
     def _new_conn(self) -> Any:
         made = super()._new_conn()  # type: ignore[misc] # the next class in line is a urllib3 pool
-        self._opened.note(made)
+        made.opened = self._opened
         return made
 
 
