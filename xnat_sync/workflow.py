@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TypeVar
 from xnat_sync.core.changes import Plan
 from xnat_sync.core.errors import (
     ManifestError,
+    NotFound,
     Problem,
     Rejected,
     Severity,
@@ -294,15 +295,14 @@ def verify(
     findings = [finding for spec in files.values() if (finding := _finding(spec, remote, policy))]
     wrong = {finding.ref for finding in findings}
     sound = [spec for ref, spec in files.items() if ref not in wrong]
-    read_back: dict[Ref, str] = {}
+    proven: frozenset[Ref] = frozenset()
     if download:
         options.listener.reading(f"reading {len(sound)} files back")
-        read_back = _read_back(sound, connect, options)
-        findings += [
-            _damage(spec, found) for spec in sound if (found := read_back.get(spec.ref, spec.md5)) != spec.md5 and found
-        ]
-        sound = [spec for spec in sound if read_back.get(spec.ref, spec.md5) == spec.md5]
-    rest = [spec for spec in sound if spec.ref not in read_back]
+        proven, damaged = _read_back(sound, connect, options)
+        findings += damaged
+        broken = {finding.ref for finding in damaged}
+        sound = [spec for spec in sound if spec.ref not in broken]
+    rest = [spec for spec in sound if spec.ref not in proven]
     by_digest = sum(remote.files[spec.ref].md5 is not None and spec.md5 is not None for spec in rest)
     return Verification(
         project=loaded.project,
@@ -334,27 +334,36 @@ def _finding(spec: FileSpec, remote: RemoteState, policy: SyncPolicy) -> Finding
     return Finding(ref=spec.ref, fault=fault, message=message)
 
 
-def _damage(spec: FileSpec, found: str) -> Finding:
-    return Finding(ref=spec.ref, fault=Fault.DAMAGED, message=f"read back as md5 {found} instead of {spec.md5}")
+def _read_back(
+    specs: Iterable[FileSpec], connect: GatewayFactory, options: Options
+) -> tuple[frozenset[Ref], list[Finding]]:
+    """The files whose bytes the server sends as they should be, and what is wrong with others.
 
-
-def _read_back(specs: Iterable[FileSpec], connect: GatewayFactory, options: Options) -> dict[Ref, str]:
-    """The digests of the bytes that the server sends; without the files whose names no URL can carry."""
+    Those whose names no URL can carry are in neither.
+    """
     with open_pool(lambda: ReadOnly(connect()), options.jobs) as pool:
-        futures = {spec.ref: pool.submit(_download_md5, spec.ref) for spec in specs}
+        futures = {spec.ref: pool.submit(_reading, spec) for spec in specs}
         found = {ref: future.result() for ref, future in futures.items()}
-    return {ref: digest for ref, digest in found.items() if digest is not None}
+    proven = frozenset(ref for ref, reading in found.items() if reading is True)
+    return proven, [reading for reading in found.values() if isinstance(reading, Finding)]
 
 
-def _download_md5(gateway: Reader, ref: Ref) -> str | None:
+def _reading(gateway: Reader, spec: FileSpec) -> Finding | bool:
+    """What is wrong with the bytes that the server sends; true if nothing is, false if they cannot be asked for."""
     digest = hashlib.md5(usedforsecurity=False)
     try:
-        with gateway.download(ref) as chunks:
+        with gateway.download(spec.ref) as chunks:
             for chunk in chunks:
                 digest.update(chunk)
     except Rejected:
-        return None
-    return digest.hexdigest()
+        return False
+    except NotFound:
+        # An entry without bytes: to another client the file is not there, whatever the listing says.
+        return Finding(ref=spec.ref, fault=Fault.DAMAGED, message="listed, but the server has no bytes to send")
+    found = digest.hexdigest()
+    if found == spec.md5:
+        return True
+    return Finding(ref=spec.ref, fault=Fault.DAMAGED, message=f"read back as md5 {found} instead of {spec.md5}")
 
 
 __all__ = [

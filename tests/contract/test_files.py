@@ -29,6 +29,7 @@ NAMES = [
     "a[1].nii",
     "a&b=c.nii",
     "a;b.nii",
+    "a%20b.nii",
     "it's (1), ok!.nii",
     "a{b}.nii",
     "änné.nii",
@@ -37,8 +38,11 @@ NAMES = [
     "x" * 120 + ".nii",
     "long/" * 25 + "end.nii",
 ]
-NO_URL = {"a%b.nii", "a;b.nii"}
-"""Names that arrive, but that a download cannot ask for: XNAT's firewall refuses ``%25`` and ``;``."""
+NO_URL = {"a%b.nii", "a;b.nii", "a%20b.nii"}
+"""Names that arrive, but that a download cannot ask for.
+
+XNAT's firewall refuses ``%25`` and ``;``, and `FileList` decodes a path with ``%20`` before it compares.
+"""
 
 
 def owners(study: Study) -> list[Ref]:

@@ -161,6 +161,18 @@ def test_the_embedded_server_for_the_length_of_a_command(cli: Cli, study: Path, 
     assert cli("plan", "--detailed-exitcode", "--server", where, study).status == 0
 
 
+def test_an_entry_without_bytes_is_a_finding(cli: Cli, study: Path, server: RunningServer) -> None:
+    assert cli("apply", "--yes", study).status == 0
+    lost = min(path for path in server.context.archive.rglob("*.json") if path.is_file())
+    lost.unlink()
+    done = cli("verify", "--download", "--format", "json", study)
+    assert done.status == 2
+    proof = document(done.out, "verification")
+    (finding,) = proof["findings"]
+    assert (finding["fault"], finding["ref"].endswith(lost.name)) == ("damaged", True)
+    assert proof["by_download"] == 5
+
+
 def test_checksums_off_is_said_and_size_decides(cli: Cli, study: Path, server: RunningServer, http: Any) -> None:
     assert http.post(f"{server.url}/xapi/siteConfig/checksums", json=False).status_code == 200
     done = cli("apply", "--yes", study)

@@ -4,7 +4,7 @@ import re
 from urllib.parse import unquote_plus
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from xnat_sync.core.errors import Rejected
@@ -64,6 +64,8 @@ def test_a_name_is_stored_as_it_is_or_does_not_fit_a_url(name: str) -> None:
 
 
 @given(NAMES | ODD_NAMES)
+@example("a%20b")
+@example("a%2Bb")
 def test_a_name_is_found_by_what_a_download_asks_for(name: str) -> None:
     written = paths.read_name(name)
     if written is not None:

@@ -205,6 +205,21 @@ def test_the_first_rule_takes_a_file_and_conditions_hold(data: Path) -> None:
     assert loaded.problems == ()
 
 
+def test_what_another_root_takes_is_not_taken_here(data: Path) -> None:
+    """Roots whose names begin alike: what lies below one is no path of the other."""
+    tree(data.parent, "data22/x.dat")
+    tree(data, "2/x.dat")
+    other = """
+    version: 1
+    root: data22
+    subjects: {other: {resources: {R: {files: [x.dat]}}}}
+    """
+    (data.parent / "other.yaml").write_text(textwrap.dedent(other), encoding="utf-8")
+    text = RULES.replace('      - {path: "**", skip: true}\n', "") + "    include: other.yaml\n"
+    (found,) = load(data.parent, text).problems
+    assert (found.rule, "'2/x.dat'" in found.summary) == ("XS411", True)
+
+
 def test_files_that_nothing_takes_are_told_once(data: Path) -> None:
     tree(data, "notes.txt", "sub-01/odd.txt")
     (found,) = load(data.parent, RULES.replace('      - {path: "**", skip: true}\n', "")).problems
@@ -304,8 +319,6 @@ def test_tables_of_sessions_and_scans_and_cells_that_do_not_fit(data: Path) -> N
 def test_templates_come_with_an_include(data: Path) -> None:
     top, _, templates = RULES.partition("    discover:")
     discover, _, rest = templates.partition("    scan_templates:")
-    rules = "discover:" + textwrap.dedent("    x:" + discover).removeprefix("x:")
-    (data.parent / "rules.yaml").write_text(rules, encoding="utf-8")
     tables = rest.partition("    tables:")
     (data.parent / "rules.yaml").write_text(
         textwrap.dedent("    discover:" + discover + "    tables:" + tables[2]), encoding="utf-8"

@@ -512,3 +512,9 @@ def test_digests_are_not_read_when_nobody_asks(study: Path, monkeypatch: pytest.
     (study / "manifest.yaml").write_text(text)
     loaded = load_study([Path("manifest.yaml")], environ={}, local=Disk(), check_md5=False)
     assert len(loaded.desired.files) == 1
+
+
+def test_null_is_called_null(load: Load) -> None:
+    with pytest.raises(ManifestError) as caught:
+        load("version: 1\nproject: P\nsubjects:\n  S: {state: null}\n")
+    assert [found.summary for found in caught.value.problems] == ["state is null; it takes present or absent"]

@@ -49,7 +49,8 @@ def init(command: Init, console: Console) -> int:
         ManifestError: the table has lines that make no sense.
 
     """
-    draft = _of_bids(command) if isinstance(command.source, FromBids) else _of_csv(command, command.source.file)
+    source = command.source
+    draft = _of_bids(command, source.folder) if isinstance(source, FromBids) else _of_csv(command, source.file)
     note = "# create: true makes it if it is missing"
     text = re.sub(r"^.*create: false.*$", rf"\g<0>  {note}", yaml_text(draft.data), count=1, flags=re.MULTILINE)
     try:
@@ -67,9 +68,7 @@ def init(command: Init, console: Console) -> int:
     return Exit.PARTLY if draft.left_out else Exit.DONE
 
 
-def _of_bids(command: Init) -> _Draft:
-    assert isinstance(command.source, FromBids)
-    root = command.source.folder
+def _of_bids(command: Init, root: Path) -> _Draft:
     found = survey(files_below(root))
     if not found.images:
         raise UsageError(f"no image below {root} has a BIDS name like sub-01/anat/sub-01_T1w.nii.gz")

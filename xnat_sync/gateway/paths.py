@@ -171,8 +171,9 @@ def read_name(name: str) -> str | None:
 
     The server compares with the stored name as it stands and then with the decoded one (`CatalogUtils.getEntryByURI`).
     """
-    # A stored "a%23b" came by URL from some other client, and is asked for by the same text.
-    already_written = re.fullmatch(r"(?:[A-Za-z0-9._~/-]|%(?!25|2F|5C|2E|3B)[0-9A-F]{2})*", name)
+    # A stored "a%23b" came by URL from some other client, and is asked for by the same text; but a text with %20 or %2B
+    # is decoded before anything is compared (`FileList`).
+    already_written = re.fullmatch(r"(?:[A-Za-z0-9._~/-]|%(?!20|25|2B|2F|5C|2E|3B)[0-9A-F]{2})*", name)
     if "%" in name and already_written:
         return name
     parts = name.split("/")

@@ -87,8 +87,9 @@ class Expander:
         """Note once which files below the root nobody took; ``taken`` are absolute paths."""
         if not self._rules:
             return
-        start = len(self._root.rstrip("/")) + 1
-        known = {path[start:] for path in taken if path.startswith(self._root)} | self._caught | self._tables.files
+        above = self._root.rstrip("/") + "/"
+        here = {path.removeprefix(above) for path in taken if path.startswith(above)}
+        known = here | self._caught | self._tables.files
         left = [name for name in self._local.paths(self._root, "**") if name not in known]
         if left:
             files = "1 file" if len(left) == 1 else f"{len(left)} files"

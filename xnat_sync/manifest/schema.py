@@ -215,4 +215,4 @@ def _kind(value: Data) -> str:
 
 
 def _shown(value: object) -> str:
-    return shown(value) if isinstance(value, str) else repr(value)
+    return shown(value) if isinstance(value, str) else _kind(_any(value))
