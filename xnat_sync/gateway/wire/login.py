@@ -103,10 +103,11 @@ class Account:
                 Http(self.verify) as http,
                 http.get(url + paths.AUTH, timeout=CONNECT_SECONDS, allow_redirects=False) as reply,
             ):
+                said = error_of(Reply(status=reply.status_code, text=text_of(reply)), None)
                 if reply.status_code == 404:
-                    raise NotAuthenticated(f"{url} is no XNAT (it has no {paths.AUTH}): check the address") from None
+                    raise NotAuthenticated(f"{url} has no {paths.AUTH}, so it is no XNAT ({said})") from None
                 if reply.status_code >= 500:
-                    raise error_of(Reply(status=reply.status_code, text=text_of(reply)), None) from None
+                    raise said from None
             raise
         except requests.RequestException:
             raise
