@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pytest
 
+from xnat_sync.core.changes import Plan
 from xnat_sync.core.freshness import joined, reduced, settled
 from xnat_sync.core.outcome import Failure, Outcome, Report, Status
 from xnat_sync.core.planner import make_plan
-from xnat_sync.core.refs import Ref
-from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, RemoteFile, RemoteObject, RemoteState
-
-if TYPE_CHECKING:
-    from xnat_sync.core.changes import Plan
+from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, Prune, RemoteFile, RemoteObject, RemoteState
 
 P, S, T, E = (Ref.parse(text) for text in ("P", "P/S", "P/T", "P/T/E"))
 FILE, GONE, NEW = (Ref.parse(f"P/S/resource:R/{name}") for name in ("a.nii", "b.nii", "new.nii"))
@@ -89,6 +86,19 @@ def test_each_change_stands_is_done_or_is_refused(now: RemoteState, refused: set
     assert {ref for ref in found if found[ref].status is Status.UNCHANGED} == done
     assert all(found[ref].failure is Failure.GUARD for ref in refused)
     assert {change.ref for change in reduced(plan(), found).changes} == {S, FILE, GONE, NEW, T, E} - refused - done
+
+
+def test_what_was_pruned_stands_until_it_moves() -> None:
+    named = Prune(levels=frozenset((Level.FILE,)))
+    pruning = replace(WANTED, absent={}, prune={P: named})
+    whole = Plan.from_data(make_plan("P", pruning, THEN).to_data())
+    assert [change.ref for change in whole.changes if change.pruned] == [GONE]
+    assert settled(whole, THEN) == {}
+    # What has come since, nobody approved to delete; the plan is as good as it was.
+    other = RemoteFile(ref=Ref.parse("P/S/resource:R/late"), size=1, md5="77")
+    assert settled(whole, remote(PROJECT, OLD, files=(*FILES, other))) == {}
+    moved = settled(whole, remote(PROJECT, OLD, files=(FILES[0], replace(FILES[1], md5="98"))))
+    assert {ref: outcome.status for ref, outcome in moved.items()} == {GONE: Status.REFUSED}
 
 
 def test_a_project_that_somebody_else_opened_is_not_filled() -> None:

@@ -11,7 +11,7 @@ import yaml
 from xnat_sync.core.planner import make_plan
 from xnat_sync.core.policy import Compare, SyncPolicy
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, FileSpec, Found, ObjectSpec, RemoteFile, RemoteObject, RemoteState
+from xnat_sync.core.state import DesiredState, FileSpec, Found, ObjectSpec, Prune, RemoteFile, RemoteObject, RemoteState
 
 if TYPE_CHECKING:
     from xnat_sync.core.changes import Change
@@ -39,6 +39,13 @@ def desired_from(data: dict[str, Any]) -> DesiredState:
         objects={spec.ref: spec for spec in objects},
         files={spec.ref: spec for spec in files},
         absent={Ref.parse(text): None for text in data.get("absent", ())},
+        prune={
+            Ref.parse(text): Prune(
+                levels=frozenset(Level[noun.upper()] for noun in rule["levels"]), keep=tuple(rule.get("keep", ()))
+            )
+            for text, rule in data.get("prune", {}).items()
+        },
+        vacant={Ref.parse(text): pattern for text, pattern in data.get("vacant", {}).items()},
     )
 
 
@@ -58,6 +65,7 @@ def remote_from(data: dict[str, Any]) -> RemoteState:
         objects={held.ref: held for held in objects},
         files={held.ref: held for held in files},
         resources=frozenset(map(Ref.parse, data.get("resources", ()))),
+        assessed=frozenset(map(Ref.parse, data.get("assessed", ()))),
     )
 
 
@@ -78,5 +86,7 @@ def test_the_plan_is_as_the_case_says(case: dict[str, Any]) -> None:
         if name in case:
             found = {level.noun: number for level, number in getattr(plan, name).items()}
             assert found == case[name], name
+    if "pruned" in case:
+        assert [str(change.ref) for change in plan.changes if change.pruned] == case["pruned"]
     assert plan.by_size_only == case.get("by_size_only", 0)
     assert all(isinstance(level, Level) for level in plan.unchanged)

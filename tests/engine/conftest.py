@@ -10,7 +10,7 @@ import pytest
 from xnat_sync.core.events import Listener
 from xnat_sync.core.planner import make_plan
 from xnat_sync.core.refs import Ref
-from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec
+from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, Prune
 from xnat_sync.engine.execute import Execution
 from xnat_sync.engine.observe import observe
 from xnat_sync.engine.pool import open_pool
@@ -34,6 +34,7 @@ class Study:
         self.objects: dict[Ref, ObjectSpec] = {}
         self.files: dict[Ref, FileSpec] = {}
         self.absent: dict[Ref, None] = {}
+        self.prune: dict[Ref, Prune] = {}
         self.stop = Stop()
         self.listener = Listener()
         self.want("P", "xnat:projectData")
@@ -59,7 +60,7 @@ class Study:
 
     @property
     def desired(self) -> DesiredState:
-        return DesiredState(objects=self.objects, files=self.files, absent=self.absent)
+        return DesiredState(objects=self.objects, files=self.files, absent=self.absent, prune=self.prune)
 
     def plan(self) -> Plan:
         with open_pool(self.server, self.jobs) as pool:

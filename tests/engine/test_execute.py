@@ -12,7 +12,7 @@ from xnat_sync.core.errors import Forbidden, NotAuthenticated, Rejected, Unreach
 from xnat_sync.core.events import Listener
 from xnat_sync.core.outcome import Failure, Outcome, Report, Status
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import RemoteFile
+from xnat_sync.core.state import Prune, RemoteFile
 from xnat_sync.gateway.memory import Call, MemoryServer, Moment
 
 if TYPE_CHECKING:
@@ -168,6 +168,24 @@ def test_a_delete_that_did_nothing_is_a_failure(study: Study, server: MemoryServ
     (outcome,) = study.run().outcomes
     assert outcome.status is Status.FAILED
     assert "still there" in outcome.message
+
+
+def test_nothing_is_pruned_where_something_else_failed(study: Study, server: MemoryServer) -> None:
+    """The file that goes may be the only copy of the one that could not be sent."""
+    old = study.file("P/S1/E1/scan:1/resource:NIFTI/old.nii", b"the only copy")
+    gone = study.file("P/S1/E1/scan:1/resource:NIFTI/gone.nii", b"said to be absent")
+    assert study.run().ok
+    del study.files[old], study.files[gone]
+    study.prune = {Ref.parse("P"): Prune(levels=frozenset((Level.FILE,)))}
+    study.absent = {gone: None}
+    new = study.file("P/S1/E1/scan:1/resource:NIFTI/new.nii", b"the only copy, renamed")
+    server.fault = raising(Forbidden("no"), "upload")
+    found = statuses(study.run())
+    assert found == {str(old): "blocked", str(gone): "applied", str(new): "failed"}
+    assert old in server.files()
+    server.fault = None
+    assert statuses(study.run()) == {str(old): "applied", str(new): "applied"}
+    assert study.plan().is_empty
 
 
 def test_a_file_that_changed_since_the_plan_fails_alone(study: Study) -> None:

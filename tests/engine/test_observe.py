@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.state import Prune
 from xnat_sync.engine.observe import SESSIONS_A_REQUEST
 
 if TYPE_CHECKING:
@@ -37,6 +38,31 @@ def test_an_empty_resource_that_must_not_exist_is_found(study: Study, server: Me
     study.absent = {Ref.parse("P/S1/E1/scan:1/resource:OLD"): None}
     plan = study.plan()
     assert [(change.action.value, change.ref.level) for change in plan.changes] == [("delete", Level.RESOURCE)]
+    assert study.run(plan).ok
+    assert study.plan().is_empty
+
+
+def test_whatever_a_place_prunes_is_read(study: Study, server: MemoryServer) -> None:
+    """Resources without files, and files of resources and sessions that the study does not name."""
+    study.run()
+    server.add_resource(Ref.parse("P/S1/E1/scan:1/resource:OLD"))
+    server.add_resource(Ref.parse("P/S1/resource:OLD"))
+    study.want("P/S2", "xnat:subjectData")
+    study.want("P/S2/E2", "xnat:mrSessionData")
+    extra = study.file("P/S2/E2/resource:NOTES/x.txt", b"x")
+    assert study.run().ok
+    for ref in (extra, *extra.ancestors()):
+        study.files.pop(ref, None)
+        if ref.level is not Level.PROJECT:
+            study.objects.pop(ref, None)
+    assert study.plan().is_empty
+    study.prune = {Ref.parse("P"): Prune(levels=frozenset((Level.SUBJECT, Level.RESOURCE)))}
+    plan = study.plan()
+    assert [(str(change.ref), change.reason.partition("; ")[2]) for change in plan.changes] == [
+        ("P/S1/E1/scan:1/resource:OLD", ""),
+        ("P/S1/resource:OLD", ""),
+        ("P/S2", "takes 1 session, 1 file along"),
+    ]
     assert study.run(plan).ok
     assert study.plan().is_empty
 

@@ -227,6 +227,7 @@ subjects:
         ("[{from: odd/readme, to: docs/}]", ["docs/readme"]),
         ("[{from: odd/readme, to: docs/read.me}]", ["docs/read.me"]),
         ("[{from: 'odd/read*', expect: 1}]", ["readme"]),
+        ("[{from: 'odd/read*', expect: 5}]", ["readme"]),
         ("[{from: 'sub-01/func/*.json', optional: true, expect: 3}, odd/readme]", ["readme", "sub-01_bold.json"]),
         ("[{from: gone.txt, optional: true}, {from: 'gone*', optional: true}, odd/readme]", ["readme"]),
         ("{a/b.txt: odd/readme, c.txt: {from: 'odd/read*', size: 1}}", ["a/b.txt", "c.txt"]),
@@ -518,3 +519,45 @@ def test_null_is_called_null(load: Load) -> None:
     with pytest.raises(ManifestError) as caught:
         load("version: 1\nproject: P\nsubjects:\n  S: {state: null}\n")
     assert [found.summary for found in caught.value.problems] == ["state is null; it takes present or absent"]
+
+
+PRUNED = f"""{HEAD.replace("project: MOOD", "project: {id: MOOD, prune: [files, subjects]}")}
+subjects:
+  s1:
+    prune: []
+    sessions:
+      e1:
+        xsi_type: xnat:mrSessionData
+        prune: {{delete: [scans, resources], keep: [QC*, A]}}
+        scans:
+          1: {{prune: [resources], resources: {{NIFTI: {{files: odd/readme, prune: [files]}}}}}}
+"""
+
+
+def test_prune_is_said_of_a_place(load: Load) -> None:
+    found = {
+        ref.short: (sorted(level.noun for level in rule.levels), rule.keep)
+        for ref, rule in load(PRUNED).desired.prune.items()
+    }
+    assert found == {
+        "MOOD": (["file", "subject"], ()),
+        "s1": ([], ()),
+        "s1/e1": (["resource", "scan"], ("A", "QC*")),
+        "s1/e1/1": (["resource"], ()),
+        "s1/e1/1/NIFTI": (["file"], ()),
+    }
+
+
+def test_a_resource_without_local_files_is_known_where_something_is_pruned(load: Load) -> None:
+    scan = "{resources: {LOGS: {files: [{from: 'none/*.log', optional: true}]}}}"
+    assert load(one_scan(scan)).desired.vacant == {}
+    pruned = one_scan(scan).replace("project: MOOD", "project: {id: MOOD, prune: [files]}")
+    assert [ref.short for ref in load(pruned).desired.vacant] == ["s1/e1/1/LOGS"]
+
+
+def test_manifests_may_say_the_same_of_pruning_and_nothing_else(load: Load) -> None:
+    project = "version: 1\nproject: {id: MOOD, prune: [files]}\n"
+    assert load(project, "manifest.yaml", "other.yaml", other=project).desired.prune
+    with pytest.raises(ManifestError) as caught:
+        load(project, "manifest.yaml", "other.yaml", other=project.replace("files", "scans"))
+    assert [problem.rule for problem in caught.value.problems] == ["XS107"]

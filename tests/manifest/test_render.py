@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from xnat_sync.core.prune import places
 from xnat_sync.core.yamltext import yaml_text
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.load import Loaded, load_study
@@ -27,8 +28,11 @@ FILES = st.sampled_from(
         [{"from": "derivatives/**", "relative_to": "derivatives"}],
         [{"side_files_of": "sub-01/func/sub-01_bold.nii"}],
         [{"from": "sub-01/none*", "optional": True}, "sub-02/anat/*T1w.json"],
+        [{"from": "sub-01/none*", "optional": True}],
+        [{"side_files_of": "sub-02/anat/sub-02_T2w.nii.gz"}],
     ]
 )
+PRUNES = st.sampled_from([[], ["files"], {"delete": ["resources", "files"], "keep": ["QC*", "010"]}])
 RESOURCES = st.dictionaries(
     st.sampled_from(["NIFTI", "BIDS", "NOTES"]),
     st.one_of(
@@ -69,12 +73,14 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
             }
             for number in draw(st.sets(st.integers(1, 2)))
         }
+        for session in sessions.values():
+            session.update(draw(st.fixed_dictionaries({}, optional={"prune": PRUNES})))
         subjects[label] = {"group": draw(TEXTS), "resources": draw(RESOURCES), "sessions": sessions}
     create = draw(st.booleans())
     return {
         "version": 1,
         "server": "https://xnat.example.org",
-        "project": {"id": "MOOD", "create": create, "resources": draw(RESOURCES)},
+        "project": {"id": "MOOD", "create": create, "resources": draw(RESOURCES), "prune": draw(PRUNES)},
         "root": "data",
         "defaults": {"scan": {"quality": "usable"}, "resource": {"content": "RAW"}},
         "ignore": [{"rule": "XS324", "files": "sub-01/**/*.bvec", "reason": "it is known"}],
@@ -102,6 +108,8 @@ def test_what_is_written_out_wants_the_same(study: Path, tree: dict[str, Any]) -
     assert after.desired.objects == before.desired.objects
     assert after.desired.files == before.desired.files
     assert after.desired.absent.keys() == before.desired.absent.keys()
+    assert after.desired.prune == before.desired.prune
+    assert places(after.desired) == places(before.desired)
     assert (after.project, after.server, after.ignores) == (before.project, before.server, before.ignores)
     assert after.from_image == before.from_image
 

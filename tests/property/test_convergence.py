@@ -16,7 +16,7 @@ from xnat_sync.core.errors import Unreachable
 from xnat_sync.core.outcome import Report, Status
 from xnat_sync.core.planner import make_plan
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, FileSpec, Found, ObjectSpec
+from xnat_sync.core.state import DesiredState, FileSpec, Found, ObjectSpec, Prune
 from xnat_sync.engine.execute import Execution
 from xnat_sync.engine.observe import observe
 from xnat_sync.engine.pool import open_pool
@@ -138,6 +138,35 @@ def test_after_apply_the_plan_is_empty(before: DesiredState, wanted: DesiredStat
     for ref in held_files:
         if ref not in named and wanted.absent.keys().isdisjoint(ref.ancestors()):
             assert server.files()[ref] == held_files[ref]
+
+
+@given(before=studies(), wanted=studies_with_absences(), levels=st.sets(st.sampled_from(list(Level)[1:])))
+def test_after_an_apply_that_prunes_just_what_is_named_is_left(
+    before: DesiredState, wanted: DesiredState, levels: set[Level]
+) -> None:
+    wanted = replace(wanted, prune={PROJECT: Prune(levels=frozenset(levels))})
+    server = MemoryServer()
+    assert apply(before, server).ok
+    held = {*server.objects(), *server.files()}
+    report = apply(wanted, server)
+    assert report.ok, [outcome for outcome in report.outcomes if outcome.status is not Status.APPLIED]
+    assert plan(wanted, server).is_empty
+    left = {*server.objects(), *server.files()}
+    named = {*wanted.objects, *wanted.files}
+    assert named <= left
+    if len(levels) == len(Level) - 1:
+        assert left == named
+    gone = held - left
+    resources = {ref.parent for ref in wanted.files}
+    for ref in gone - wanted.absent.keys():
+        # Whatever goes was pruned by itself, or lay in something that went.
+        above = (ref.at(Level.RESOURCE), *ref.ancestors())
+        own = ref.level in levels and (ref.parent in named or ref.parent in resources)
+        in_resource = ref.level is Level.FILE and Level.RESOURCE in levels and ref.parent not in resources
+        assert own or in_resource or not {*wanted.absent, *gone}.isdisjoint(above)
+    for ref in held:
+        if ref not in named and ref.level in levels and ref.parent in named:
+            assert ref not in left
 
 
 @given(wanted=studies(), seed=st.integers(0, 2**32))

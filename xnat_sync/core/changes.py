@@ -85,6 +85,8 @@ class Change:
     diffs: tuple[FieldDiff, ...] = ()
     wanted: ObjectSpec | FileSpec | None = None
     held: str = ""
+    pruned: bool = False
+    """Whether a delete is one that nobody said by name: the manifest says ``prune`` of the place."""
 
     @property
     def bytes_to_send(self) -> int:
@@ -103,6 +105,7 @@ class Change:
             "diffs": [diff.to_data() for diff in self.diffs],
             "object": _object_data(self.wanted) if isinstance(self.wanted, ObjectSpec) else None,
             "file": _file_data(self.wanted) if isinstance(self.wanted, FileSpec) else None,
+            **({"pruned": True} if self.pruned else {}),
         }
 
     @classmethod
@@ -116,7 +119,13 @@ class Change:
             wanted = FileSpec(ref=ref, **data["file"])
         diffs = tuple(FieldDiff(**diff) for diff in data["diffs"])
         return cls(
-            action=Action(data["action"]), ref=ref, reason=data["reason"], diffs=diffs, wanted=wanted, held=data["held"]
+            action=Action(data["action"]),
+            ref=ref,
+            reason=data["reason"],
+            diffs=diffs,
+            wanted=wanted,
+            held=data["held"],
+            pruned=data.get("pruned") is True,
         )
 
 

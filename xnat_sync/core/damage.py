@@ -73,7 +73,8 @@ def _unpacked(desired: DesiredState, remote: RemoteState) -> Iterator[Damage]:
         unpacked = ref.parent.child(Level.FILE, ref.label.removesuffix(_PACKED))
         if unpacked in remote.files and unpacked not in desired.files:
             packed = ref.label.rpartition("/")[2]
-            summary = f"seems to be {packed}, unpacked by the server; {packed} is uploaded, and this one is left alone"
+            fate = "deleted" if unpacked in desired.unwanted else "left alone"
+            summary = f"seems to be {packed}, unpacked by the server; {packed} is uploaded, and this one is {fate}"
             yield Damage(harm=Harm.UNPACKED, ref=unpacked, summary=summary)
 
 

@@ -11,16 +11,12 @@ from xnat_sync.core.changes import Action, Change, FieldDiff, Plan
 from xnat_sync.core.damage import damage_of
 from xnat_sync.core.datatypes import Attribute, Kind, attribute_of, same_value
 from xnat_sync.core.policy import Compare, SyncPolicy
+from xnat_sync.core.prune import is_of_nobody, narrowed, unnamed
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import DesiredState, FileSpec, Found, ObjectSpec, RemoteFile, RemoteObject, RemoteState
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
-
-
-MARKER_RESOURCE = "xnat_sync"
-"""A project's resource in which runs say that they work on it; no content of the project."""
-
 
 ON_DISK = "size on disk"
 _REASONS = {"size": "content differs", "md5": "content differs", ON_DISK: "damaged on the server's disk"}
@@ -33,6 +29,7 @@ def make_plan(project: str, desired: DesiredState, remote: RemoteState, policy: 
     """
     policy = policy or SyncPolicy()
     desired = select(desired, policy.only)
+    desired = replace(desired, unnamed=desired.unnamed | unnamed(desired, remote))
     index = _Index(desired, remote)
     changes: list[Change] = []
     unchanged: Counter[Level] = Counter()
@@ -60,7 +57,7 @@ def make_plan(project: str, desired: DesiredState, remote: RemoteState, policy: 
         else:
             unchanged[Level.FILE] += 1
             by_size_only += not _proven(held, policy)
-    changes.extend(_plan_absent(desired.absent, remote))
+    changes.extend(_plan_absent(desired, remote, blocked))
     return Plan(
         project=project,
         changes=tuple(sorted((_kept_out(change, remote) for change in changes), key=lambda change: change.ref)),
@@ -88,7 +85,8 @@ def desired_of(plan: Plan) -> DesiredState:
     return DesiredState(
         objects={spec.ref: spec for spec in specs},
         files={spec.ref: spec for spec in wanted if isinstance(spec, FileSpec)},
-        absent={change.ref: None for change in plan.of(Action.DELETE)},
+        absent={change.ref: None for change in plan.of(Action.DELETE) if not change.pruned},
+        unnamed=frozenset(change.ref for change in plan.of(Action.DELETE) if change.pruned),
     )
 
 
@@ -123,6 +121,9 @@ def select(desired: DesiredState, patterns: Iterable[str]) -> DesiredState:
         objects={ref: spec for ref, spec in desired.objects.items() if ref in objects or ref in parents},
         files=files,
         absent=absent,
+        prune=narrowed(desired, named),
+        unnamed=frozenset(filter(named, desired.unnamed)),
+        vacant={ref: pattern for ref, pattern in desired.vacant.items() if named(ref)},
     )
 
 
@@ -268,17 +269,22 @@ def _proven(held: RemoteFile | None, policy: SyncPolicy) -> bool:
     return held is not None and held.md5 is not None and policy.compare is Compare.DIGEST
 
 
-def _plan_absent(absent: Iterable[Ref], remote: RemoteState) -> Iterator[Change]:
-    filled = {ref.parent for ref in remote.files} if absent else set()
-    along = _along(absent, remote)
-    for ref in absent:
+def _plan_absent(desired: DesiredState, remote: RemoteState, blocked: Container[Ref]) -> Iterator[Change]:
+    unwanted = desired.unwanted
+    filled = {ref.parent for ref in remote.files} if unwanted else set()
+    along = _along(unwanted, remote)
+    for ref in unwanted:
+        pruned = ref not in desired.absent
+        if pruned and _is_below(ref, blocked):
+            continue
         held = remote.objects.get(ref)
         file = remote.files.get(ref)
         if held or file or ref in filled or ref in remote.resources:
             state = held.accession_id if held else f"{file.size} {file.md5 or '-'}" if file else ""
             # Who allows a delete has to see how much it takes, and a stored one is stale when that grows.
-            reason = "the manifest says state: absent" + (f"; takes {along[ref]} along" if along[ref] else "")
-            yield Change(action=Action.DELETE, ref=ref, reason=reason, held=state)
+            reason = "not in the manifest, which says prune" if pruned else "the manifest says state: absent"
+            reason += f"; takes {along[ref]} along" if along[ref] else ""
+            yield Change(action=Action.DELETE, ref=ref, reason=reason, held=state, pruned=pruned)
 
 
 def _along(absent: Iterable[Ref], remote: RemoteState) -> Mapping[Ref, str]:
@@ -312,17 +318,13 @@ def _kept_out(change: Change, remote: RemoteState) -> Change:
     return replace(change, action=Action.CONFLICT, reason=reason)
 
 
-def _is_marker(ref: Ref) -> bool:
-    return ref.parent == Ref.project_of(ref.project).child(Level.RESOURCE, MARKER_RESOURCE)
-
-
 def _foreign(desired: DesiredState, remote: RemoteState) -> dict[Level, int]:
     """How much the server holds that the manifest does not speak of, neither by name nor by what it deletes."""
     unknown = [
         *(ref for ref in remote.objects if ref not in desired.objects),
-        *(ref for ref in remote.files if ref not in desired.files and not _is_marker(ref)),
+        *(ref for ref in remote.files if ref not in desired.files and not is_of_nobody(ref)),
     ]
-    deleted = desired.absent
+    deleted = desired.unwanted
     found = Counter(ref.level for ref in unknown if ref not in deleted and not (deleted and _is_below(ref, deleted)))
     found.pop(Level.PROJECT, None)
     return dict(sorted(found.items()))

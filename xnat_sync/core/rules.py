@@ -86,7 +86,7 @@ _ERRORS = {
     "XS201": ("a file that does not exist", "check the path; it is relative to root"),
     "XS202": ("a pattern that matches no file", "check the pattern, or say optional: true"),
     "XS203": (
-        "a pattern that matches too many or too few files",
+        "a pattern that matches too many files",
         "make the pattern narrower, or change expect",
     ),
     "XS204": ("a file outside of root", "move the file below root, or set root further up"),
@@ -156,6 +156,7 @@ _WARNINGS = {
     ),
     "XS324": ("gradient directions in columns where BIDS has rows", "turn the table: three rows, one column a volume"),
     "XS325": ("a JSON file that is not UTF-8", "save it as UTF-8"),
+    "XS217": ("a pattern that matches fewer files than expected", "look for what is missing, or change expect"),
     "XS410": ("an unexpected number of sessions or scans", "look for what is missing or too many, or change expect"),
     "XS411": ("files that no rule takes", "add a rule for them; one with skip: true says that they stay here"),
     "XS412": ("a rule that catches nothing", "check its path and its conditions, or remove it"),

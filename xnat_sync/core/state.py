@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from xnat_sync.core.datatypes import SESSION_TYPES
+from xnat_sync.core.refs import Level
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from xnat_sync.core.errors import Origin
     from xnat_sync.core.refs import Ref
@@ -67,15 +70,39 @@ class FileSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prune:
+    """What a place of the manifest says of that which nobody names there: of ``levels`` it must not exist.
+
+    That holds for everything described below the place too, up to the next one that says something. What has a label
+    that matches one of ``keep`` stays, and a session that the study names ``elsewhere``.
+    """
+
+    levels: frozenset[Level] = frozenset()
+    keep: tuple[str, ...] = ()
+    elsewhere: frozenset[str] = frozenset()
+    origin: Origin | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredState:
     """Everything that one study wants. The parents of each object and file are always among ``objects``.
 
-    ``absent`` are the things that must not exist.
+    ``absent`` are the things that must not exist. ``prune`` are the places that say what becomes of things that nobody
+    names; ``unnamed`` are those of which that is known. ``vacant`` are the resources that are described and have no
+    local file now, with the pattern that finds none.
     """
 
     objects: Mapping[Ref, ObjectSpec]
     files: Mapping[Ref, FileSpec]
     absent: Mapping[Ref, Origin | None] = field(default_factory=dict)
+    prune: Mapping[Ref, Prune] = field(default_factory=dict)
+    unnamed: frozenset[Ref] = frozenset()
+    vacant: Mapping[Ref, str] = field(default_factory=dict)
+
+    @property
+    def unwanted(self) -> frozenset[Ref]:
+        """Everything that is known by name and must not exist."""
+        return self.unnamed.union(self.absent)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +114,19 @@ class RemoteObject:
     xsi_type: str
     fields: Mapping[str, str] = field(default_factory=dict)
     project: str = ""
+
+
+def is_own(held: RemoteObject) -> bool:
+    """Whether an object belongs to the project in which it was found, and is not shared into it."""
+    return held.project in ("", held.ref.project)
+
+
+def is_imaging(held: RemoteObject, scanned: Container[Ref | None]) -> bool:
+    """Whether a manifest can speak of an object: an experiment has to be an imaging session, as its scans show too.
+
+    ``scanned`` are the sessions that have scans: a site may have session types of its own.
+    """
+    return held.ref.level is not Level.SESSION or held.xsi_type in SESSION_TYPES or held.ref in scanned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +159,8 @@ class RemoteState:
     ``objects`` are all subjects, sessions and scans of the project; ``files`` those of the sessions, subjects and
     project that the manifest touches; ``resources`` the resources that are known to exist without files; ``doubled``
     those that exist twice under one label; ``unlisted`` the files that lie on disk and in no catalog, where somebody
-    looked. ``keeps_digests`` is ``None`` where only the listing can tell whether the server computes digests.
+    looked; ``assessed`` the sessions that nobody names and that have assessments. ``keeps_digests`` is ``None`` where
+    only the listing can tell whether the server computes digests.
     """
 
     objects: Mapping[Ref, RemoteObject]
@@ -127,4 +168,5 @@ class RemoteState:
     resources: frozenset[Ref] = frozenset()
     doubled: frozenset[Ref] = frozenset()
     unlisted: frozenset[Ref] = frozenset()
+    assessed: frozenset[Ref] = frozenset()
     keeps_digests: bool | None = None

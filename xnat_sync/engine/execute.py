@@ -79,7 +79,8 @@ class Execution:
         self._check_objects(groups, writer)
         self._drive(self._lane_jobs(order.lanes))
         for deletes in order.deletes:
-            self._drive([_Job(changes=group, work=self._delete_work(group)) for group in _delete_groups(deletes)])
+            due = self._due(deletes)
+            self._drive([_Job(changes=group, work=self._delete_work(group)) for group in _delete_groups(due)])
         self._check_deletes()
         report = Report(
             project=self.plan.project,
@@ -166,6 +167,16 @@ class Execution:
         return LaneRun(
             gateway=gateway, lane=lane, reason=self.reason, stop=self.stop, sent=self._sent.put, habit=self._habit
         )
+
+    def _due(self, deletes: Sequence[Change]) -> list[Change]:
+        """The deletes that may be tried: what was pruned may be the only copy of something that could not be sent."""
+        wrong = {Status.FAILED, Status.BLOCKED, Status.REFUSED}
+        if not any(outcome.status in wrong for outcome in self._outcomes.values()):
+            return list(deletes)
+        message = "left alone, since not all of the rest could be done"
+        pruned = [change for change in deletes if change.pruned]
+        self._settle([Outcome(change=change, status=Status.BLOCKED, message=message) for change in pruned])
+        return [change for change in deletes if not change.pruned]
 
     def _delete_work(self, group: tuple[Change, ...]) -> Callable[[Gateway], Sequence[Outcome]]:
         def work(gateway: Gateway) -> Sequence[Outcome]:

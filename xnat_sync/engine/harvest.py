@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from xnat_sync.core.datatypes import EVERY_CUSTOM, SCAN_TYPES, SESSION_TYPES, attributes_of
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, RemoteObject, RemoteState
+from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, RemoteObject, RemoteState, is_imaging, is_own
 from xnat_sync.engine.observe import observe, read_back
 
 if TYPE_CHECKING:
@@ -53,9 +53,7 @@ def _own(project: str, objects: Mapping[Ref, RemoteObject]) -> dict[Ref, RemoteO
     for ref in sorted(objects):
         held = objects[ref]
         parent = ref.parent
-        foreign = held.project not in ("", project)
-        strange = ref.level is Level.SESSION and held.xsi_type not in SESSION_TYPES and ref not in scanned
-        if not foreign and not strange and (parent is None or parent in kept):
+        if is_own(held) and is_imaging(held, scanned) and (parent is None or parent in kept):
             kept[ref] = held
     return kept
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from xnat_sync.core.datatypes import CUSTOM_PREFIX, PROJECT, default_scan_type, generic_attributes
 from xnat_sync.core.errors import NotFound
+from xnat_sync.core.prune import holds_derived, pruned_owners, unnamed_objects
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import DesiredState, ObjectSpec, RemoteFile, RemoteObject, RemoteState, by_ref
 from xnat_sync.engine.disk import sizes_on_disk
@@ -66,8 +67,17 @@ def observe(project: str, desired: DesiredState, pool: Pool[Reader], *, disk: bo
         resources=_empty_resources(desired, objects, files, pool),
         doubled=frozenset(doubled),
         unlisted=unlisted,
+        assessed=_assessed(desired, objects, pool),
         keeps_digests=_keeps_digests(desired, files, pool),
     )
+
+
+def _assessed(desired: DesiredState, objects: Mapping[Ref, RemoteObject], pool: Pool[Reader]) -> frozenset[Ref]:
+    """The sessions with assessments that would be pruned, by themselves or with their subject: one request each."""
+    pruned = unnamed_objects(desired, objects)
+    sessions = [ref for ref in objects if ref.level is Level.SESSION and not pruned.isdisjoint((ref, ref.parent))]
+    records = [pool.submit(lambda gateway, ref: gateway.record(ref), ref) for ref in sessions]
+    return frozenset(ref for ref, record in zip(sessions, _in_turn(records), strict=True) if holds_derived(record))
 
 
 def _keeps_digests(desired: DesiredState, files: Mapping[Ref, RemoteFile], pool: Pool[Reader]) -> bool | None:
@@ -179,10 +189,12 @@ def _file_owners(desired: DesiredState, objects: Mapping[Ref, RemoteObject]) -> 
 
     Those of what is to be deleted matter too: the plan says how much goes with it.
     """
-    touched = (ref for ref in (*desired.files, *desired.absent) if ref.at(Level.RESOURCE))
+    unwanted = desired.unwanted | unnamed_objects(desired, objects)
+    touched = (ref for ref in (*desired.files, *unwanted) if ref.at(Level.RESOURCE))
     owners = {resource.parent for ref in touched if (resource := ref.at(Level.RESOURCE))}
-    if desired.absent:
-        owners |= {ref for ref in objects if any(above in desired.absent for above in (ref, *ref.ancestors()))}
+    owners.update(pruned_owners(desired, Level.FILE), pruned_owners(desired, Level.RESOURCE))
+    if unwanted:
+        owners |= {ref for ref in objects if any(above in unwanted for above in (ref, *ref.ancestors()))}
     sessions = {session for owner in owners if owner and (session := owner.at(Level.SESSION))}
     others = {owner for owner in owners if owner and not owner.at(Level.SESSION)}
     return [objects[ref] for ref in sorted(sessions & objects.keys())], sorted(others & objects.keys())
@@ -191,11 +203,17 @@ def _file_owners(desired: DesiredState, objects: Mapping[Ref, RemoteObject]) -> 
 def _empty_resources(
     desired: DesiredState, objects: Mapping[Ref, RemoteObject], files: Iterable[Ref], pool: Pool[Reader]
 ) -> frozenset[Ref]:
-    """The resources that must not exist, have no file to show for themselves, and exist all the same."""
+    """The resources that must not exist, have no file to show for themselves, and exist all the same.
+
+    Where a place prunes resources, one request for each session, or subject or project, asks for all of them.
+    """
     shown = {resource for ref in files if (resource := ref.parent)}
-    hidden = {ref for ref in desired.absent if ref.level is Level.RESOURCE} - shown
-    owners = {ref.at(Level.SESSION) or ref.parent for ref in hidden} & objects.keys()
-    listings = [
-        pool.submit(lambda gateway, owner: gateway.resources(owner), owner) for owner in sorted(filter(None, owners))
-    ]
-    return frozenset(hidden).intersection(ref for listing in gather(listings) for ref in listing)
+    hidden = {ref for ref in desired.unwanted if ref.level is Level.RESOURCE} - shown
+    pruned = set(pruned_owners(desired, Level.RESOURCE))
+    holders = {ref.parent for ref in hidden} | pruned
+    owners = {holder.at(Level.SESSION) or holder for holder in holders if holder} & objects.keys()
+    listings = [pool.submit(lambda gateway, owner: gateway.resources(owner), owner) for owner in sorted(owners)]
+    return (
+        frozenset(ref for listing in gather(listings) for ref in listing if ref in hidden or ref.parent in pruned)
+        - shown
+    )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from xnat_sync.core.changes import Action, Change
 from xnat_sync.core.errors import IntegrityError, UsageError, XnatSyncError
 from xnat_sync.core.outcome import Failure, Outcome, Status
+from xnat_sync.core.prune import holds_derived
 from xnat_sync.core.refs import Level, Ref
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\<>|\"?*]")
 
 
-_DERIVED = re.compile(rb"<[\w-]+:(?:assessor|reconstructedImage)[\s>]")
 """What hangs on a session beside its scans (`xnat.xsd`); a plan knows nothing of it."""
 
 
@@ -69,7 +69,7 @@ def _keep(gateway: Reader, ref: Ref, folder: Path) -> None:
         _download(gateway, file, folder)
     if ref.level < Level.RESOURCE:
         record = gateway.record(ref)
-        if _DERIVED.search(record):
+        if holds_derived(record):
             raise IntegrityError(f"{ref.short} holds assessments or reconstructions, whose files are not kept", ref=ref)
         path = _path_of(ref, folder) / "record.xml"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from xnat_sync.core.errors import Forbidden, GatewayError, XnatSyncError
 from xnat_sync.core.holder import Holder
-from xnat_sync.core.planner import MARKER_RESOURCE
+from xnat_sync.core.prune import MARKER_RESOURCE
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import FileSpec
 from xnat_sync.engine.stop import Cancelled

@@ -35,6 +35,7 @@ STRUCTURE = frozenset(
         "files",
         "defaults",
         "state",
+        "prune",
         "from_image",
         "extends",
     )

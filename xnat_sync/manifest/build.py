@@ -13,6 +13,7 @@ from xnat_sync.manifest.defaults import merged, written_out
 from xnat_sync.manifest.document import FromEnvironment, shown
 from xnat_sync.manifest.environment import uses_environment
 from xnat_sync.manifest.names import label_breach
+from xnat_sync.manifest.pruning import read_prune
 from xnat_sync.manifest.resources import ResourceReader, Scope, is_absent
 from xnat_sync.manifest.schema import did_you_mean
 from xnat_sync.manifest.study import Study
@@ -145,6 +146,7 @@ class _Builder:
         origin = node.key_origin()
         spec = ObjectSpec(ref=ref, xsi_type=xsi_type, fields=fields, create=create, origin=origin)
         self._study.want(spec, values)
+        read_prune(ref, body, self._study)
 
     def _xsi_type(self, ref: Ref, body: Node, node: Node, usual: str | None) -> str:
         """The type that a session or scan says or has by default; nothing where it is wrong, which is noted.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from xnat_sync.core.explicit import ExplicitTree, exactly
 from xnat_sync.core.refs import Level, Ref
+from xnat_sync.manifest.pruning import written_prune
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +33,11 @@ def explicit_manifest(loaded: Loaded, folder: Path) -> dict[str, Any]:
         tree.add_file(ref, _entry(file, root), {"format": file.format, "content": file.content})
     for ref in sorted(desired.absent):
         tree.forbid(ref)
+    for ref, rule in sorted(desired.prune.items()):
+        tree.note(ref, prune=written_prune(rule))
+    for ref in sorted(desired.vacant.keys() - {file.parent for file in desired.files}):
+        # Being described, it stays, and loses what nobody names.
+        tree.note(ref, files=[{"from": os.path.relpath(desired.vacant[ref], root), "optional": True}])
     ignores = [
         {"rule": rule, **({"files": _moved(pattern, str(own), root)} if pattern else {}), "reason": reason}
         for rule, pattern, reason, own in loaded.ignores

@@ -13,6 +13,7 @@ from xnat_sync.core.state import FileSpec
 from xnat_sync.manifest.defaults import merged, resource_body
 from xnat_sync.manifest.document import FromEnvironment, shown
 from xnat_sync.manifest.names import file_name_breach, resource_breach
+from xnat_sync.manifest.pruning import read_prune
 from xnat_sync.manifest.requests import FileRequest, read_requests
 from xnat_sync.manifest.study import quoted
 
@@ -68,7 +69,9 @@ class ResourceReader:
         if is_absent(written, self._study):
             self._study.want_absent(ref, node)
             return
-        body = merged(written, scope.defaults.resource).entries()
+        over = merged(written, scope.defaults.resource)
+        read_prune(ref, over, self._study)
+        body = over.entries()
         files = body.get("files")
         if files is None:
             # A default may say how the files of a resource are labelled where there are none.
@@ -81,6 +84,9 @@ class ResourceReader:
         taken: dict[str, FoundFile] = {}
         for request in read_requests(files, self._problems):
             self._request(ref, request, scope, labels, taken)
+            if request.pattern and not taken:
+                # An image is there even if nothing belongs to it.
+                self._study.vacant[ref] = f"{scope.root}/{request.pattern}{'/*' * request.beside}"
         self._check_folders(ref, taken)
         self._check_pairs(ref, taken)
 
@@ -137,11 +143,15 @@ class ResourceReader:
                 self._study.tell(breach, origin, ref)
         if matches.breaches:
             return matches.files
+        count = len(matches.files)
         wrong = _wrong_number(request, pattern, matches.files)
         if wrong:
             rule = "XS203" if matches.files else "XS202"
             self._problems.add(rule, wrong, origin, ref=ref)
             return ()
+        if request.expect is not None and count < request.expect and not request.optional:
+            few = f"{shown(pattern)} matches {count}, not {request.expect}"
+            self._problems.add("XS217", few, origin, ref=ref)
         return matches.files
 
     def _target(self, found: FoundFile, request: FileRequest) -> str:
@@ -217,7 +227,7 @@ def _wrong_number(request: FileRequest, pattern: str, found: Sequence[FoundFile]
     if not count:
         few = "" if request.expect is None else f"; {request.expect} expected"
         return None if request.optional else f"nothing matches {shown(pattern)}{few}"
-    if request.expect is not None and (count > request.expect or (count < request.expect and not request.optional)):
+    if request.expect is not None and count > request.expect:
         return f"{shown(pattern)} matches {count}, not {request.expect}: {quoted([file.name for file in found])}"
     single = request.name is not None or request.size is not None or request.md5 is not None
     if single and count > 1:

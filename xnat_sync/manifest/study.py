@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec
+from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, Prune
 from xnat_sync.manifest.document import shown
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ class Study:
         self.objects: dict[Ref, ObjectSpec] = {}
         self.files: dict[Ref, FileSpec] = {}
         self.absent: dict[Ref, Origin | None] = {}
+        self.prune: dict[Ref, Prune] = {}
+        self.vacant: dict[Ref, str] = {}
         self.from_image: dict[Ref, str] = {}
         """What the manifest says of scans about taking attributes from their images, where it says something."""
         # Nodes, not origins: few of them are ever told.
@@ -40,7 +42,8 @@ class Study:
 
     def desired(self) -> DesiredState:
         """What has grown."""
-        return DesiredState(objects=self.objects, files=self.files, absent=self.absent)
+        vacant = self.vacant if self.prune else {}
+        return DesiredState(objects=self.objects, files=self.files, absent=self.absent, prune=self.prune, vacant=vacant)
 
     def tell(self, breach: Breach, origin: Origin, ref: Ref | None = None) -> None:
         """Note a breach at the place that it is about."""
@@ -65,6 +68,14 @@ class Study:
             summary = f"the {ref.level.noun} {ref.short} must not exist, but {where} describes it"
             self.problems.add("XS107", summary, node.key_origin(), ref=ref)
         self.absent[ref] = node.key_origin()
+
+    def want_pruned(self, ref: Ref, rule: Prune) -> None:
+        """Note what becomes of things that nobody names; several manifests must not contradict each other there."""
+        held = self.prune.setdefault(ref, rule)
+        if held != rule and held.origin:
+            there = f"{held.origin.file}:{held.origin.line}"
+            summary = f"prune of {ref.level.noun} {ref.short} is another in {there}"
+            self.problems.add("XS107", summary, rule.origin, ref=ref)
 
     def spell(self, ref: Ref, node: Node) -> None:
         """Hold a label against its siblings: XNAT compares labels with case, file systems and people may not.

@@ -1,0 +1,149 @@
+"""What the server holds where the manifest says ``prune``, and nobody names: it is to go. Pure."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.state import Prune, is_imaging, is_own
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterator, Mapping
+
+    from xnat_sync.core.state import DesiredState, RemoteObject, RemoteState
+
+MARKER_RESOURCE = "xnat_sync"
+"""A project's resource in which runs say that they work on it; no content of the project."""
+
+SNAPSHOTS = "SNAPSHOTS"
+"""A scan's resource of previews, which XNAT makes by itself and would make again."""
+
+_NOTHING = Prune()
+_DERIVED = re.compile(rb"<[\w-]+:(?:assessor|reconstructedImage)[\s>]")
+
+
+def holds_derived(record: bytes) -> bool:
+    """Whether a session, or a subject with one, given as XML, has assessments or reconstructions (`xnat.xsd`)."""
+    return _DERIVED.search(record) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Described:
+    """What a desired state names and describes: only what lies directly in something described is pruned."""
+
+    rules: Mapping[Ref, Prune]
+    named: Container[Ref]
+    sessions: frozenset[str]
+
+    def rule(self, place: Ref) -> Prune:
+        """What the nearest place says that this one lies in, or is."""
+        return next((self.rules[above] for above in (place, *place.ancestors()) if above in self.rules), _NOTHING)
+
+    def spares(self, ref: Ref) -> bool:
+        """Whether something stays: it is named, or no place that is described says that it must go."""
+        parent = ref.parent
+        if ref in self.named or parent is None or parent not in self.named:
+            return True
+        rule = self.rule(parent)
+        return (
+            ref.level not in rule.levels
+            or (ref.level is Level.SESSION and (ref.label in self.sessions or ref.label in rule.elsewhere))
+            or any(fnmatch.fnmatchcase(ref.label, pattern) for pattern in rule.keep)
+            or is_of_nobody(ref)
+        )
+
+
+def unnamed_objects(
+    desired: DesiredState, objects: Mapping[Ref, RemoteObject], assessed: Container[Ref] = ()
+) -> frozenset[Ref]:
+    """The subjects, sessions and scans that the manifest prunes.
+
+    What no manifest can speak of stays, with the subject that it lies in: what is shared from another project,
+    experiments that are no imaging sessions, and sessions that are ``assessed``. So does a subject with a session that
+    the study names elsewhere: that is a contradiction to be shown, and no leftover.
+    """
+    if not desired.prune:
+        return frozenset()
+    described = _described(desired)
+    foreign = _foreign(objects)
+    kept = {
+        above
+        for ref in objects
+        if ref in foreign or ref in assessed or (ref.level is Level.SESSION and ref.label in described.sessions)
+        for above in (ref, *ref.ancestors())
+    }
+    return frozenset(
+        ref for ref in objects if not described.spares(ref) and ref not in kept and not _within(ref, foreign)
+    )
+
+
+def unnamed(desired: DesiredState, remote: RemoteState) -> frozenset[Ref]:
+    """All that the manifest prunes: `unnamed_objects`, and resources and files beside those that it names."""
+    if not desired.prune:
+        return frozenset()
+    described = _described(desired)
+    foreign = _foreign(remote.objects)
+    held = {*remote.resources, *remote.files, *(resource for ref in remote.files if (resource := ref.parent))}
+    found = {ref for ref in held if not described.spares(ref) and not _within(ref, foreign)}
+    return unnamed_objects(desired, remote.objects, remote.assessed) | found
+
+
+def _foreign(objects: Mapping[Ref, RemoteObject]) -> set[Ref]:
+    """What is shared from another project, and experiments that are no imaging sessions."""
+    scanned = {ref.parent for ref in objects if ref.level is Level.SCAN}
+    return {ref for ref, held in objects.items() if not is_own(held) or not is_imaging(held, scanned)}
+
+
+def pruned_owners(desired: DesiredState, level: Level) -> Iterator[Ref]:
+    """The described objects, and the owners of described resources, that prune something of a level."""
+    if not desired.prune:
+        return
+    described = _described(desired)
+    for place in places(desired):
+        if level in described.rule(place).levels:
+            owner = place.parent if place.level is Level.RESOURCE else place
+            if owner is not None:
+                yield owner
+
+
+def narrowed(desired: DesiredState, named: Callable[[Ref], bool]) -> Mapping[Ref, Prune]:
+    """What is pruned where only some places are looked at: the rule of each of them, and nothing anywhere else."""
+    if not desired.prune:
+        return {}
+    described = _described(desired)
+    found: dict[Ref, Prune] = {}
+    for place in places(desired):
+        rule = described.rule(place)
+        # What was narrowed before knows the sessions of the whole study.
+        elsewhere = rule.elsewhere or described.sessions
+        found[place] = replace(rule, elsewhere=elsewhere) if named(place) else _NOTHING
+    return found
+
+
+def is_of_nobody(ref: Ref) -> bool:
+    """Whether something on the server is neither the study's nor anybody's: a lock's marker, XNAT's own previews."""
+    resource = ref.at(Level.RESOURCE)
+    if resource is None or resource.parent is None:
+        return False
+    if resource.label == MARKER_RESOURCE:
+        return resource.parent.level is Level.PROJECT
+    return resource.label == SNAPSHOTS and resource.parent.level is Level.SCAN
+
+
+def places(desired: DesiredState) -> set[Ref]:
+    """Every object and resource that is described and is to exist."""
+    names = (*desired.files, *(ref for ref in desired.absent if ref.level is Level.FILE))
+    return {*desired.objects, *desired.vacant, *(resource for ref in names if (resource := ref.parent))}
+
+
+def _described(desired: DesiredState) -> _Described:
+    sessions = frozenset(ref.label for ref in desired.objects if ref.level is Level.SESSION)
+    named = {*places(desired), *desired.files, *desired.absent}
+    return _Described(desired.prune, named, sessions)
+
+
+def _within(ref: Ref, others: Container[Ref]) -> bool:
+    return any(above in others for above in (ref, *ref.ancestors()))
