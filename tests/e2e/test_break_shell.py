@@ -73,6 +73,14 @@ def test_a_closed_stream_is_no_mistake(
     assert "Traceback" not in done.stderr
 
 
+def test_both_streams_in_one_file_are_in_order(shell: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    assert shell("$XS apply --yes study.yaml >log 2>&1").returncode == 0
+    log = shell("cat log").stdout
+    steps = ["reading the server", "Plan: ", "files whole", "Done: "]
+    assert sorted(steps, key=log.index) == steps
+    assert log.index("Plan: ") < log.index("apply: ")
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
 def test_a_stream_of_another_encoding(shell: Callable[..., subprocess.CompletedProcess[str]], encoding: str) -> None:
     narrow = {"PYTHONIOENCODING": encoding}

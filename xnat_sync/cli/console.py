@@ -23,7 +23,10 @@ class Console:
 
 
 def _tolerant(stream: TextIO | None) -> TextIO:
-    """A stream that spells out what its encoding lacks; for one that is closed (``2>&-``), one that goes nowhere."""
+    """A stream that spells out what its encoding lacks; for one that is closed (``2>&-``), one that goes nowhere.
+
+    It is written line by line, so that in a file that takes both streams (``> log 2>&1``) their lines are in order.
+    """
     if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="backslashreplace")
+        stream.reconfigure(errors="backslashreplace", line_buffering=True)
     return stream or io.StringIO()
