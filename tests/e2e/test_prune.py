@@ -107,3 +107,71 @@ def test_without_prune_it_is_left_alone(cli: Cli, study: Path, manifest: Manifes
     done = cli("plan", "--detailed-exitcode", manifest(STUDY))
     assert done.status == 0
     assert "left alone" in done.out
+
+
+@pytest.fixture
+def put(server: RunningServer, http: requests.Session) -> Callable[..., str]:
+    """Another client that writes."""
+
+    def call(path: str, body: bytes | None = None, **query: str) -> str:
+        answer = http.put(server.url + path, data=body, params=query)
+        answer.raise_for_status()
+        return answer.text
+
+    return call
+
+
+@pytest.fixture
+def applied(cli: Cli, images: Path, manifest: Manifest) -> Path:
+    """The manifest that prunes, and a server that says it."""
+    assert images.is_dir()
+    assert cli("apply", "--yes", manifest(STUDY)).status == 0
+    return manifest(PRUNED, "pruned.yaml")
+
+
+def test_what_other_projects_use_stays(cli: Cli, applied: Path, put: Callable[..., str], tmp_path: Path) -> None:
+    subjects = "/data/projects/P/subjects"
+    put("/data/projects/Q")
+    put(f"{subjects}/seen")
+    put(f"{subjects}/seen/projects/Q", format="json")
+    put("/data/projects/Q/subjects/seen/experiments/theirs", xsiType="xnat:mrSessionData")
+    put(f"{subjects}/ours/experiments/lent", xsiType="xnat:mrSessionData")
+    put(f"{subjects}/ours/experiments/lent/projects/Q")
+    put(f"{subjects}/sub-02/experiments/lent2", xsiType="xnat:mrSessionData")
+    put(f"{subjects}/sub-02/experiments/lent2/projects/Q")
+    put(f"{subjects}/left")
+    assert deletes(cli("plan", applied).out) == ["subject left"]
+    # Said by name it goes, but not where what goes is to be kept.
+    applied.write_text(STUDY + "  seen: {state: absent}\n", encoding="utf-8")
+    refused = cli("apply", "--yes", "--allow-delete", "--backup-dir", tmp_path / "kept", applied)
+    assert refused.status == 7
+    assert "holds experiments of other projects" in refused.err
+
+
+def test_a_session_named_like_the_number_of_another_does_not_take_it_along(
+    cli: Cli, applied: Path, put: Callable[..., str], server: RunningServer, http: requests.Session
+) -> None:
+    listed = http.get(f"{server.url}/data/projects/P/experiments", params={"format": "json"}).json()
+    (number,) = [row["ID"] for row in listed["ResultSet"]["Result"]]
+    put("/data/projects/P/subjects/sub-01/experiments/twin", xsiType="xnat:mrSessionData")
+    put("/data/projects/P/subjects/sub-01/experiments/twin", label=number)
+    assert deletes(cli("plan", applied).out) == [f"session sub-01/{number}"]
+    done = cli("apply", "--yes", "--allow-delete", applied)
+    assert done.status == 0, done.err
+    assert cli("plan", "--detailed-exitcode", applied).status == 0
+    assert cli("verify", "--download", applied).status == 0
+
+
+def test_what_no_request_can_name_or_came_from_the_scanner_stays(
+    cli: Cli, applied: Path, put: Callable[..., str]
+) -> None:
+    put(f"{SESSION}/scans/2/resources/DICOM/files/1.dcm", b"dicom", inbody="true")
+    put(f"{SESSION}/scans/2/resources/17/files/n.txt", b"note", inbody="true")
+    put("/data/projects/P/files/without-a-resource.txt", b"note", inbody="true")
+    put(f"{SESSION}/resources/OLD/files/a.txt", b"note", inbody="true")
+    done = cli("apply", "--yes", "--allow-delete", applied)
+    assert done.status == 0, done.err
+    assert deletes(done.out) == ["resource sub-01/sub-01_ses-01/OLD"]
+    left = cli("plan", "--detailed-exitcode", applied)
+    assert left.status == 0
+    assert "left alone): 3 files" in left.out

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from xnat_sync.core.datatypes import CUSTOM_PREFIX, PROJECT, default_scan_type, generic_attributes
 from xnat_sync.core.errors import NotFound
-from xnat_sync.core.prune import holds_derived, pruned_owners, unnamed_objects
+from xnat_sync.core.prune import is_tied, pruned_owners, unnamed_objects
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import DesiredState, ObjectSpec, RemoteFile, RemoteObject, RemoteState, by_ref
 from xnat_sync.engine.disk import sizes_on_disk
@@ -67,17 +67,17 @@ def observe(project: str, desired: DesiredState, pool: Pool[Reader], *, disk: bo
         resources=_empty_resources(desired, objects, files, pool),
         doubled=frozenset(doubled),
         unlisted=unlisted,
-        assessed=_assessed(desired, objects, pool),
+        tied=_tied(desired, objects, pool),
         keeps_digests=_keeps_digests(desired, files, pool),
     )
 
 
-def _assessed(desired: DesiredState, objects: Mapping[Ref, RemoteObject], pool: Pool[Reader]) -> frozenset[Ref]:
-    """The sessions with assessments that would be pruned, by themselves or with their subject: one request each."""
-    pruned = unnamed_objects(desired, objects)
-    sessions = [ref for ref in objects if ref.level is Level.SESSION and not pruned.isdisjoint((ref, ref.parent))]
-    records = [pool.submit(lambda gateway, ref: gateway.record(ref), ref) for ref in sessions]
-    return frozenset(ref for ref, record in zip(sessions, _in_turn(records), strict=True) if holds_derived(record))
+def _tied(desired: DesiredState, objects: Mapping[Ref, RemoteObject], pool: Pool[Reader]) -> frozenset[Ref]:
+    """The subjects and sessions on which more hangs, of those that would be pruned or lie in one: a request each."""
+    pruned = unnamed_objects(desired, objects) | desired.unnamed
+    asked = [ref for ref in objects if ref.level < Level.SCAN and not pruned.isdisjoint((ref, ref.parent))]
+    records = [pool.submit(lambda gateway, ref: gateway.record(ref), ref) for ref in asked]
+    return frozenset(ref for ref, record in zip(asked, _in_turn(records), strict=True) if is_tied(record, ref.project))
 
 
 def _keeps_digests(desired: DesiredState, files: Mapping[Ref, RemoteFile], pool: Pool[Reader]) -> bool | None:

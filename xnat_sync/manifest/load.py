@@ -78,6 +78,7 @@ def load_study(
     taken = [spec.path for spec in study.files.values()]
     for part in parts:
         if part.expander:
+            part.expander.tell_idle(prunes=study.prunes_objects)
             part.expander.tell_left([*taken, *(str(source.path) for source in sources)])
     ignores = read_ignores([(part.top, part.scope.root) for part in parts], problems)
     check_content(study, local, ignores, check_md5=check_md5, deep=deep)
