@@ -34,6 +34,7 @@ from xnat_sync.core.localside import Breach, Whole
 from xnat_sync.core.outcome import Status
 from xnat_sync.core.planner import ON_DISK, compare_file, files_to_hash, idle_patterns, make_plan, select
 from xnat_sync.core.policy import SyncPolicy
+from xnat_sync.core.prune import withheld
 from xnat_sync.core.rules import RULES
 from xnat_sync.core.state import DesiredState, FileSpec, RemoteState
 from xnat_sync.core.verification import Fault, Finding, Verification
@@ -260,7 +261,8 @@ def apply(
         options.listener.reading("keeping what will be replaced or deleted")
         with open_pool(lambda: ReadOnly(connect()), options.jobs) as reading:
             known |= back_up(left, options.backup, reading)
-        left = reduced(left, known)
+    known |= withheld(reduced(left, known).changes, known.values())
+    left = reduced(left, known)
     for outcome in known.values():
         options.listener.finished(outcome)
     with open_pool(connect, options.jobs) as pool:

@@ -175,3 +175,25 @@ def test_what_no_request_can_name_or_came_from_the_scanner_stays(
     left = cli("plan", "--detailed-exitcode", applied)
     assert left.status == 0
     assert "left alone): 3 files" in left.out
+
+
+def test_nothing_is_pruned_where_a_stored_plan_is_overtaken(
+    cli: Cli, applied: Path, put: Callable[..., str], tmp_path: Path
+) -> None:
+    """What goes may be the only copy of what the overtaken change was to send."""
+    put("/data/projects/P/resources/NOTES/files/old.json", b"{}", inbody="true")
+    put("/data/projects/P/resources/MORE/files/x.json", b"{}", inbody="true")
+    notes = "resources: {NOTES: {files: {new.json: sub-01/ses-01/func/sub-01_ses-01_task-rest_bold.json}}}"
+    text = PRUNED.replace("create: true", f"create: true, {notes}").replace("sub-02: {", "sub-02: {gender: male, ")
+    applied.write_text(text, encoding="utf-8")
+    stored = tmp_path / "plan.json"
+    assert cli("plan", applied, "--out", stored).status == 0
+    put("/data/projects/P/resources/NOTES/files/new.json", b"somebody else's", inbody="true")
+    done = cli("apply", "--yes", "--allow-delete", "--format", "json", stored)
+    assert done.status == 6
+    assert {outcome["ref"]: outcome["status"] for outcome in json.loads(done.out)["outcomes"]} == {
+        "P/resource:MORE": "blocked",
+        "P/resource:NOTES/new.json": "refused",
+        "P/resource:NOTES/old.json": "blocked",
+        "P/sub-02": "applied",
+    }

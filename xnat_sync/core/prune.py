@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.addresses import has_address
+from xnat_sync.core.outcome import Outcome, Status
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import Prune, is_imaging, is_own
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator, Mapping
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 
+    from xnat_sync.core.changes import Change
     from xnat_sync.core.state import DesiredState, RemoteObject, RemoteState
 
 MARKER_RESOURCE = "xnat_sync"
@@ -153,6 +155,25 @@ def narrowed(desired: DesiredState, named: Callable[[Ref], bool]) -> Mapping[Ref
         elsewhere = rule.elsewhere or described.sessions
         found[place] = replace(rule, elsewhere=elsewhere) if named(place) else _NOTHING
     return found
+
+
+_WRONG = frozenset((Status.FAILED, Status.BLOCKED, Status.REFUSED))
+
+
+def withheld(changes: Iterable[Change], outcomes: Iterable[Outcome]) -> Mapping[Ref, Outcome]:
+    """The deletes by ``prune`` that must not be tried, with their outcomes, after what became of other changes.
+
+    What was pruned may be the only copy of something that could not be sent. That another delete by ``prune`` could not
+    be carried out forbids nothing.
+    """
+    if not any(outcome.status in _WRONG and not outcome.change.pruned for outcome in outcomes):
+        return {}
+    message = "left alone, since not all of the rest could be done"
+    return {
+        change.ref: Outcome(change=change, status=Status.BLOCKED, message=message)
+        for change in changes
+        if change.pruned
+    }
 
 
 def is_of_nobody(ref: Ref) -> bool:
