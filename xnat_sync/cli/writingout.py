@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xnat_sync.cli import options
 from xnat_sync.cli.exits import Exit
-from xnat_sync.cli.output import write_result
+from xnat_sync.cli.output import write_result, written_data
 from xnat_sync.core.errors import Severity, UsageError
 from xnat_sync.core.refs import Level
 from xnat_sync.core.yamltext import yaml_text
@@ -59,7 +60,8 @@ def _render(command: options.Render, invocation: options.Invocation, console: Co
     data = explicit_manifest(loaded, folder.resolve())
     if command.out is not None:
         write_new(command.out, yaml_text(data))
-        console.out.write(f"{visible(str(command.out))} written\n")
+        numbers = Counter(ref.level for ref in loaded.desired.objects)
+        write_result(written_data(command.out, numbers), f"{visible(str(command.out))} written\n", invocation, console)
     else:
         write_result(data, yaml_text(data), invocation, console)
     return Exit.DONE
