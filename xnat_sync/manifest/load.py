@@ -113,7 +113,11 @@ def _contexts(sources: Sequence[Source], local: LocalSide, problems: Problems) -
         root = _root(source, above.root if above else None, problems)
         part = Part(
             top=top,
-            scope=Scope(root=root, defaults=(above.defaults if above else Defaults()).within(top, problems)),
+            scope=Scope(
+                root=root,
+                defaults=(above.defaults if above else Defaults()).within(top, problems),
+                rootless=not Path(root).is_dir(),
+            ),
             expander=Expander.of(top, root, templates[source.path], local, problems),
         )
         done[source.path] = part
