@@ -10,6 +10,7 @@ from xnat_sync.cli import options
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.output import write_result, written_data
 from xnat_sync.core.errors import Severity, UsageError
+from xnat_sync.core.prune import rule_at
 from xnat_sync.core.refs import Level
 from xnat_sync.core.yamltext import yaml_text
 from xnat_sync.local.disk import Disk
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from xnat_sync.cli.console import Console
     from xnat_sync.core.errors import Origin
     from xnat_sync.core.refs import Ref
+    from xnat_sync.core.state import Prune
 
 EXPLANATION_FORMAT = 1
 
@@ -100,6 +102,8 @@ def _explanation(ref: Ref, trace: Trace, loaded: Loaded) -> dict[str, Any]:
         for ref_below, file in sorted(loaded.desired.files.items())
         if ref_below.parent is not None and ref_below.parent.parent == ref
     ]
+    rule = rule_at(loaded.desired.prune, ref)
+    pruned = {} if rule is None else {"prune": {**_pruned(rule), "place": _place(rule.origin)}}
     return {
         "format_version": EXPLANATION_FORMAT,
         "ref": str(ref),
@@ -108,7 +112,12 @@ def _explanation(ref: Ref, trace: Trace, loaded: Loaded) -> dict[str, Any]:
         "place": _place(spec.origin),
         "values": values,
         "files": files,
+        **pruned,
     }
+
+
+def _pruned(rule: Prune) -> dict[str, list[str]]:
+    return {"delete": [f"{level.noun}s" for level in sorted(rule.levels)], "keep": list(rule.keep)}
 
 
 def _place(origin: Origin | None) -> str | None:
@@ -124,4 +133,8 @@ def _text(data: dict[str, Any]) -> str:
     for name, value, row in rows:
         source = row["source"] + (f"  {row['place']}" if row["place"] else "")
         lines.append(f"  {name:<{widths[0]}}  {value:<{min(widths[1], 60)}}  {source}")
+    if "prune" in data:
+        rule = data["prune"]
+        kept = f", but {', '.join(rule['keep'])}" if rule["keep"] and rule["delete"] else ""
+        lines.append(f"  prunes {', '.join(rule['delete']) or 'nothing'}{kept}  {rule['place'] or ''}")
     return "".join(f"{visible(line)}\n" for line in lines)

@@ -62,8 +62,8 @@ class _Described:
     """Resources of which nothing is here now: their disk may not be mounted."""
 
     def rule(self, place: Ref) -> Prune:
-        """What the nearest place says that this one lies in, or is."""
-        return next((self.rules[above] for above in (place, *place.ancestors()) if above in self.rules), _NOTHING)
+        """What holds at a place."""
+        return rule_at(self.rules, place) or _NOTHING
 
     def spares(self, ref: Ref) -> bool:
         """Whether something stays: it is named, or no place that is described says that it must go."""
@@ -78,6 +78,11 @@ class _Described:
             or (ref.level is Level.FILE and parent in self.bare)
             or _is_beyond(ref)
         )
+
+
+def rule_at(rules: Mapping[Ref, Prune], place: Ref) -> Prune | None:
+    """What the nearest place says that this one lies in, or is; ``None`` if none says anything."""
+    return next((rules[above] for above in (place, *place.ancestors()) if above in rules), None)
 
 
 def _is_beyond(ref: Ref) -> bool:
