@@ -65,6 +65,7 @@ def remote_from(data: dict[str, Any]) -> RemoteState:
         objects={held.ref: held for held in objects},
         files={held.ref: held for held in files},
         resources=frozenset(map(Ref.parse, data.get("resources", ()))),
+        lent=frozenset(map(Ref.parse, data.get("lent", ()))),
         tied=frozenset(map(Ref.parse, data.get("tied", ()))),
     )
 

@@ -129,7 +129,9 @@ def applied(cli: Cli, images: Path, manifest: Manifest) -> Path:
     return manifest(PRUNED, "pruned.yaml")
 
 
-def test_what_other_projects_use_stays(cli: Cli, applied: Path, put: Callable[..., str], tmp_path: Path) -> None:
+def test_what_other_projects_use_stays(
+    cli: Cli, applied: Path, put: Callable[..., str], server: RunningServer, http: requests.Session
+) -> None:
     subjects = "/data/projects/P/subjects"
     put("/data/projects/Q")
     put(f"{subjects}/seen")
@@ -141,11 +143,13 @@ def test_what_other_projects_use_stays(cli: Cli, applied: Path, put: Callable[..
     put(f"{subjects}/sub-02/experiments/lent2/projects/Q")
     put(f"{subjects}/left")
     assert deletes(cli("plan", applied).out) == ["subject left"]
-    # Said by name it goes, but not where what goes is to be kept.
+    # Said by name it would take along what no listing of this project shows.
     applied.write_text(STUDY + "  seen: {state: absent}\n", encoding="utf-8")
-    refused = cli("apply", "--yes", "--allow-delete", "--backup-dir", tmp_path / "kept", applied)
+    refused = cli("apply", "--yes", "--allow-delete", applied)
     assert refused.status == 7
-    assert "holds experiments of other projects" in refused.err
+    assert "! subject seen  has experiments of other projects" in refused.out
+    left = http.get(f"{server.url}/data/projects/Q/experiments", params={"format": "json"}).json()
+    assert {row["label"] for row in left["ResultSet"]["Result"]} == {"theirs", "lent", "lent2"}
 
 
 def test_a_session_named_like_the_number_of_another_does_not_take_it_along(

@@ -287,7 +287,11 @@ def _plan_absent(desired: DesiredState, remote: RemoteState, blocked: Container[
             reason += f"; takes {along[ref]} along" if along[ref] else ""
             # Not in a new plan: what is tied is not pruned, but may be in one that was stored.
             reason += "; assessments or other projects hang on it" if pruned and ref in tied else ""
-            yield Change(action=Action.DELETE, ref=ref, reason=reason, held=state, pruned=pruned)
+            action = Action.DELETE
+            if ref in remote.lent:
+                # XNAT deletes them too (`SubjectResource`), and no listing of this project shows them.
+                action, reason = Action.CONFLICT, "has experiments of other projects; take those away there first"
+            yield Change(action=action, ref=ref, reason=reason, held=state, pruned=pruned)
 
 
 def _along(absent: Iterable[Ref], remote: RemoteState) -> Mapping[Ref, str]:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from xnat_sync.core.datatypes import CUSTOM_PREFIX, PROJECT, default_scan_type, generic_attributes
 from xnat_sync.core.errors import NotFound
-from xnat_sync.core.prune import is_tied, pruned_owners, unnamed_objects
+from xnat_sync.core.prune import holds_others, is_tied, pruned_owners, unnamed_objects
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, ObjectSpec, RemoteFile, RemoteObject, RemoteState, by_ref
+from xnat_sync.core.state import DesiredState, ObjectSpec, RemoteFile, RemoteObject, RemoteState, by_ref, is_own
 from xnat_sync.engine.disk import sizes_on_disk
 from xnat_sync.engine.pool import Pool, gather
 from xnat_sync.gateway.api import ImageTypes, Reader
@@ -61,23 +61,35 @@ def observe(project: str, desired: DesiredState, pool: Pool[Reader], *, disk: bo
     if disk:
         sizes, unlisted = sizes_on_disk(desired.files.keys(), [held.ref for held in sessions], files, pool)
         files |= {ref: replace(files[ref], on_disk=size) for ref, size in sizes.items()}
+    tied, lent = _hanging(desired, objects, pool)
     return RemoteState(
         objects=objects,
         files=files,
         resources=_empty_resources(desired, objects, files, pool),
         doubled=frozenset(doubled),
         unlisted=unlisted,
-        tied=_tied(desired, objects, pool),
+        tied=tied,
+        lent=lent,
         keeps_digests=_keeps_digests(desired, files, pool),
     )
 
 
-def _tied(desired: DesiredState, objects: Mapping[Ref, RemoteObject], pool: Pool[Reader]) -> frozenset[Ref]:
-    """The subjects and sessions on which more hangs, of those that would be pruned or lie in one: a request each."""
+def _hanging(
+    desired: DesiredState, objects: Mapping[Ref, RemoteObject], pool: Pool[Reader]
+) -> tuple[frozenset[Ref], frozenset[Ref]]:
+    """The ``tied`` and ``lent`` of a remote state; one request for each subject and session that may be either."""
     pruned = unnamed_objects(desired, objects) | desired.unnamed
-    asked = [ref for ref in objects if ref.level < Level.SCAN and not pruned.isdisjoint((ref, ref.parent))]
-    records = [pool.submit(lambda gateway, ref: gateway.record(ref), ref) for ref in asked]
-    return frozenset(ref for ref, record in zip(asked, _in_turn(records), strict=True) if is_tied(record, ref.project))
+    may_be_tied = {ref for ref in objects if ref.level < Level.SCAN and not pruned.isdisjoint((ref, ref.parent))}
+    may_be_lent = {
+        ref for ref in desired.absent if ref.level is Level.SUBJECT and ref in objects and is_own(objects[ref])
+    }
+    asked = sorted(may_be_tied | may_be_lent)
+    answers = [pool.submit(lambda gateway, ref: gateway.record(ref), ref) for ref in asked]
+    records = dict(zip(asked, _in_turn(answers), strict=True))
+    return (
+        frozenset(ref for ref in may_be_tied if is_tied(records[ref], ref.project)),
+        frozenset(ref for ref in may_be_lent if holds_others(records[ref], ref.project)),
+    )
 
 
 def _keeps_digests(desired: DesiredState, files: Mapping[Ref, RemoteFile], pool: Pool[Reader]) -> bool | None:

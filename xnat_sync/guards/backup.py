@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from xnat_sync.core.changes import Action, Change
 from xnat_sync.core.errors import IntegrityError, UsageError, XnatSyncError
 from xnat_sync.core.outcome import Failure, Outcome, Status
-from xnat_sync.core.prune import holds_derived, holds_others
+from xnat_sync.core.prune import holds_derived
 from xnat_sync.core.refs import Level, Ref
 
 if TYPE_CHECKING:
@@ -68,8 +68,6 @@ def _keep(gateway: Reader, ref: Ref, folder: Path) -> None:
         record = gateway.record(ref)
         if holds_derived(record):
             raise IntegrityError(f"{ref.short} holds assessments or reconstructions, whose files are not kept", ref=ref)
-        if holds_others(record, ref.project):
-            raise IntegrityError(f"{ref.short} holds experiments of other projects, which are not kept", ref=ref)
         path = _path_of(ref, folder) / "record.xml"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(record)
