@@ -136,16 +136,14 @@ def _foreign(objects: Mapping[Ref, RemoteObject]) -> set[Ref]:
     return {ref for ref, held in objects.items() if not is_own(held) or not is_imaging(held, scanned)}
 
 
-def pruned_owners(desired: DesiredState, level: Level) -> Iterator[Ref]:
-    """The described objects, and the owners of described resources, that prune something of a level."""
+def owners_pruning_resources(desired: DesiredState) -> Iterator[Ref]:
+    """The described objects of which it is said that resources that nobody names must not exist there."""
     if not desired.prune:
         return
-    described = _described(desired)
-    for place in places(desired):
-        if level in described.rule(place).levels:
-            owner = place.parent if place.level is Level.RESOURCE else place
-            if owner is not None:
-                yield owner
+    for place in desired.objects:
+        rule = rule_at(desired.prune, place)
+        if rule and Level.RESOURCE in rule.levels:
+            yield place
 
 
 def narrowed(desired: DesiredState, named: Callable[[Ref], bool]) -> Mapping[Ref, Prune]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from xnat_sync.core.datatypes import CUSTOM_PREFIX, PROJECT, default_scan_type, generic_attributes
 from xnat_sync.core.errors import NotFound
-from xnat_sync.core.prune import holds_others, is_tied, pruned_owners, unnamed_objects
+from xnat_sync.core.prune import holds_others, is_tied, owners_pruning_resources, unnamed_objects
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import DesiredState, ObjectSpec, RemoteFile, RemoteObject, RemoteState, by_ref, is_own
 from xnat_sync.engine.disk import sizes_on_disk
@@ -204,7 +204,8 @@ def _file_owners(desired: DesiredState, objects: Mapping[Ref, RemoteObject]) -> 
     unwanted = desired.unwanted | unnamed_objects(desired, objects)
     touched = (ref for ref in (*desired.files, *unwanted) if ref.at(Level.RESOURCE))
     owners = {resource.parent for ref in touched if (resource := ref.at(Level.RESOURCE))}
-    owners.update(pruned_owners(desired, Level.FILE), pruned_owners(desired, Level.RESOURCE))
+    # Files by themselves are pruned only beside those that are named.
+    owners.update(owners_pruning_resources(desired))
     if unwanted:
         owners |= {ref for ref in objects if any(above in unwanted for above in (ref, *ref.ancestors()))}
     sessions = {session for owner in owners if owner and (session := owner.at(Level.SESSION))}
@@ -221,7 +222,7 @@ def _empty_resources(
     """
     shown = {resource for ref in files if (resource := ref.parent)}
     hidden = {ref for ref in desired.unwanted if ref.level is Level.RESOURCE} - shown
-    pruned = set(pruned_owners(desired, Level.RESOURCE))
+    pruned = set(owners_pruning_resources(desired))
     holders = {ref.parent for ref in hidden} | pruned
     owners = {holder.at(Level.SESSION) or holder for holder in holders if holder} & objects.keys()
     listings = [pool.submit(lambda gateway, owner: gateway.resources(owner), owner) for owner in sorted(owners)]
