@@ -34,6 +34,7 @@ from xnat_sync.core.localside import Breach, Whole
 from xnat_sync.core.outcome import Status
 from xnat_sync.core.planner import ON_DISK, compare_file, files_to_hash, idle_patterns, make_plan, select
 from xnat_sync.core.policy import SyncPolicy
+from xnat_sync.core.prune import withheld
 from xnat_sync.core.rules import RULES
 from xnat_sync.core.state import DesiredState, FileSpec, RemoteState
 from xnat_sync.core.verification import Fault, Finding, Verification
@@ -46,6 +47,7 @@ from xnat_sync.guards.backup import back_up
 from xnat_sync.guards.safety import MOST_DELETES, check_safe, with_lacks
 from xnat_sync.local.digest import md5_of
 from xnat_sync.local.hash_cache import DigestCache, NoCache, Stamp, stamped
+from xnat_sync.report.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -133,7 +135,7 @@ def with_digests(desired: DesiredState, specs: Iterable[FileSpec], options: Opti
         else:
             files[spec.ref] = replace(spec, md5=md5)
     if unread:
-        options.listener.reading(f"hashing {len(unread)} local files")
+        options.listener.reading(f"hashing {count(len(unread), 'local file')}")
     for spec, (md5, stamp) in _read(md5_of, unread, options):
         options.cache.put(spec.path, stamp, md5)
         files[spec.ref] = replace(spec, md5=md5)
@@ -188,7 +190,7 @@ def _read_whole(specs: Iterable[FileSpec], options: Options) -> dict[str, Whole]
         else:
             read[spec.path] = Whole(md5, ())
     if unread:
-        options.listener.reading(f"reading {len(unread)} local files whole")
+        options.listener.reading(f"reading {count(len(unread), 'local file')} whole")
     for spec, (whole, stamp) in _read(read_whole, list(unread.values()), options):
         sound = not any(RULES[breach.rule].severity is Severity.ERROR for breach in whole.findings)
         cache.put(spec.path, stamp, whole.md5, sound=sound)
@@ -260,7 +262,8 @@ def apply(
         options.listener.reading("keeping what will be replaced or deleted")
         with open_pool(lambda: ReadOnly(connect()), options.jobs) as reading:
             known |= back_up(left, options.backup, reading)
-        left = reduced(left, known)
+    known |= withheld(reduced(left, known).changes, known.values())
+    left = reduced(left, known)
     for outcome in known.values():
         options.listener.finished(outcome)
     with open_pool(connect, options.jobs) as pool:
@@ -297,7 +300,7 @@ def verify(
     sound = [spec for ref, spec in files.items() if ref not in wrong]
     proven: frozenset[Ref] = frozenset()
     if download:
-        options.listener.reading(f"reading {len(sound)} files back")
+        options.listener.reading(f"reading {count(len(sound), 'file')} back")
         proven, damaged = _read_back(sound, connect, options)
         findings += damaged
         broken = {finding.ref for finding in damaged}

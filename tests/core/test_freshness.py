@@ -101,6 +101,20 @@ def test_what_was_pruned_stands_until_it_moves() -> None:
     assert {ref: outcome.status for ref, outcome in moved.items()} == {GONE: Status.REFUSED}
 
 
+def test_what_was_to_be_pruned_stays_when_more_hangs_on_it_now() -> None:
+    pruning = DesiredState(
+        objects={P: WANTED.objects[P]}, files={}, prune={P: Prune(levels=frozenset((Level.SUBJECT,)))}
+    )
+    session = held(OLD.ref.child(Level.SESSION, "E"), "xnat:mrSessionData")
+    then = remote(PROJECT, OLD, session)
+    whole = Plan.from_data(make_plan("P", pruning, then).to_data())
+    assert [change.ref for change in whole.changes] == [OLD.ref]
+    assert settled(whole, then) == {}
+    for tied in (OLD.ref, session.ref):
+        found = settled(whole, replace(then, tied=frozenset((tied,))))
+        assert {ref: outcome.status for ref, outcome in found.items()} == {OLD.ref: Status.REFUSED}
+
+
 def test_a_project_that_somebody_else_opened_is_not_filled() -> None:
     made = make_plan("P", WANTED, remote())
     assert settled(made, remote(PROJECT))[P].status is Status.UNCHANGED

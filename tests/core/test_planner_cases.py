@@ -65,7 +65,8 @@ def remote_from(data: dict[str, Any]) -> RemoteState:
         objects={held.ref: held for held in objects},
         files={held.ref: held for held in files},
         resources=frozenset(map(Ref.parse, data.get("resources", ()))),
-        assessed=frozenset(map(Ref.parse, data.get("assessed", ()))),
+        lent=frozenset(map(Ref.parse, data.get("lent", ()))),
+        tied=frozenset(map(Ref.parse, data.get("tied", ()))),
     )
 
 

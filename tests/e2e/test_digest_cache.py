@@ -88,7 +88,7 @@ def test_a_changed_file_is_sent(synced: Callable[..., Any], images: Path) -> Non
     content[-1] ^= 1
     image.write_bytes(content)
     done = synced("plan")
-    assert "hashing 1 local files" in done.err
+    assert "hashing 1 local file\n" in done.err
     assert "1 to replace" in done.out
 
 

@@ -247,6 +247,11 @@ def test_a_person_at_a_terminal_is_asked(cli: Cli, study: Path, server: RunningS
     done = cli("apply", study, stdin=Answer("no\n"))
     assert done.status == 7
     assert "Apply these changes?" in done.err
+    # Nobody agrees to what was not shown, and standard output is for the document.
+    as_data = cli("apply", "--format", "json", study, stdin=Answer("no\n"))
+    assert as_data.status == 7
+    assert "Plan: " in as_data.err.partition("Apply these changes?")[0]
+    assert json.loads(as_data.out)["error"]["kind"] == "Unconfirmed"
     assert server.log.writes == []
     assert cli("apply", study, stdin=Answer("yes\n")).status == 0
     assert server.log.writes

@@ -107,3 +107,97 @@ def test_without_prune_it_is_left_alone(cli: Cli, study: Path, manifest: Manifes
     done = cli("plan", "--detailed-exitcode", manifest(STUDY))
     assert done.status == 0
     assert "left alone" in done.out
+
+
+@pytest.fixture
+def put(server: RunningServer, http: requests.Session) -> Callable[..., str]:
+    """Another client that writes."""
+
+    def call(path: str, body: bytes | None = None, **query: str) -> str:
+        answer = http.put(server.url + path, data=body, params=query)
+        answer.raise_for_status()
+        return answer.text
+
+    return call
+
+
+@pytest.fixture
+def applied(cli: Cli, images: Path, manifest: Manifest) -> Path:
+    """The manifest that prunes, and a server that says it."""
+    assert images.is_dir()
+    assert cli("apply", "--yes", manifest(STUDY)).status == 0
+    return manifest(PRUNED, "pruned.yaml")
+
+
+def test_what_other_projects_use_stays(
+    cli: Cli, applied: Path, put: Callable[..., str], server: RunningServer, http: requests.Session
+) -> None:
+    subjects = "/data/projects/P/subjects"
+    put("/data/projects/Q")
+    put(f"{subjects}/seen")
+    put(f"{subjects}/seen/projects/Q", format="json")
+    put("/data/projects/Q/subjects/seen/experiments/theirs", xsiType="xnat:mrSessionData")
+    put(f"{subjects}/ours/experiments/lent", xsiType="xnat:mrSessionData")
+    put(f"{subjects}/ours/experiments/lent/projects/Q")
+    put(f"{subjects}/sub-02/experiments/lent2", xsiType="xnat:mrSessionData")
+    put(f"{subjects}/sub-02/experiments/lent2/projects/Q")
+    put(f"{subjects}/left")
+    assert deletes(cli("plan", applied).out) == ["subject left"]
+    # Said by name it would take along what no listing of this project shows.
+    applied.write_text(STUDY + "  seen: {state: absent}\n", encoding="utf-8")
+    refused = cli("apply", "--yes", "--allow-delete", applied)
+    assert refused.status == 7
+    assert "! subject seen  has experiments of other projects" in refused.out
+    left = http.get(f"{server.url}/data/projects/Q/experiments", params={"format": "json"}).json()
+    assert {row["label"] for row in left["ResultSet"]["Result"]} == {"theirs", "lent", "lent2"}
+
+
+def test_a_session_named_like_the_number_of_another_does_not_take_it_along(
+    cli: Cli, applied: Path, put: Callable[..., str], server: RunningServer, http: requests.Session
+) -> None:
+    listed = http.get(f"{server.url}/data/projects/P/experiments", params={"format": "json"}).json()
+    (number,) = [row["ID"] for row in listed["ResultSet"]["Result"]]
+    put("/data/projects/P/subjects/sub-01/experiments/twin", xsiType="xnat:mrSessionData")
+    put("/data/projects/P/subjects/sub-01/experiments/twin", label=number)
+    assert deletes(cli("plan", applied).out) == [f"session sub-01/{number}"]
+    done = cli("apply", "--yes", "--allow-delete", applied)
+    assert done.status == 0, done.err
+    assert cli("plan", "--detailed-exitcode", applied).status == 0
+    assert cli("verify", "--download", applied).status == 0
+
+
+def test_what_no_request_can_name_or_came_from_the_scanner_stays(
+    cli: Cli, applied: Path, put: Callable[..., str]
+) -> None:
+    put(f"{SESSION}/scans/2/resources/DICOM/files/1.dcm", b"dicom", inbody="true")
+    put(f"{SESSION}/scans/2/resources/17/files/n.txt", b"note", inbody="true")
+    put("/data/projects/P/files/without-a-resource.txt", b"note", inbody="true")
+    put(f"{SESSION}/resources/OLD/files/a.txt", b"note", inbody="true")
+    done = cli("apply", "--yes", "--allow-delete", applied)
+    assert done.status == 0, done.err
+    assert deletes(done.out) == ["resource sub-01/sub-01_ses-01/OLD"]
+    left = cli("plan", "--detailed-exitcode", applied)
+    assert left.status == 0
+    assert "left alone): 3 files" in left.out
+
+
+def test_nothing_is_pruned_where_a_stored_plan_is_overtaken(
+    cli: Cli, applied: Path, put: Callable[..., str], tmp_path: Path
+) -> None:
+    """What goes may be the only copy of what the overtaken change was to send."""
+    put("/data/projects/P/resources/NOTES/files/old.json", b"{}", inbody="true")
+    put("/data/projects/P/resources/MORE/files/x.json", b"{}", inbody="true")
+    notes = "resources: {NOTES: {files: {new.json: sub-01/ses-01/func/sub-01_ses-01_task-rest_bold.json}}}"
+    text = PRUNED.replace("create: true", f"create: true, {notes}").replace("sub-02: {", "sub-02: {gender: male, ")
+    applied.write_text(text, encoding="utf-8")
+    stored = tmp_path / "plan.json"
+    assert cli("plan", applied, "--out", stored).status == 0
+    put("/data/projects/P/resources/NOTES/files/new.json", b"somebody else's", inbody="true")
+    done = cli("apply", "--yes", "--allow-delete", "--format", "json", stored)
+    assert done.status == 6
+    assert {outcome["ref"]: outcome["status"] for outcome in json.loads(done.out)["outcomes"]} == {
+        "P/resource:MORE": "blocked",
+        "P/resource:NOTES/new.json": "refused",
+        "P/resource:NOTES/old.json": "blocked",
+        "P/sub-02": "applied",
+    }

@@ -52,3 +52,19 @@ def test_a_value_is_explained(cli: Cli, bids: Path, tmp_path: Path) -> None:
     data = json.loads(cli("explain", name, rules, "--format", "json").out)
     assert list(Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).iter_errors(data)) == []
     assert cli("explain", "sub-77", rules).status == 64
+
+
+def test_what_is_pruned_at_a_place_is_explained(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(
+        'version: 1\nproject: {id: P, prune: {delete: [files, scans], keep: ["QC*"]}}\n'
+        "subjects: {S: {}, T: {prune: []}}\n",
+        encoding="utf-8",
+    )
+    assert f"  prunes scans, files, but QC*  {path}:2\n" in cli("explain", "S", path).out
+    assert f"  prunes nothing  {path}:3\n" in cli("explain", "T", path).out
+    data = json.loads(cli("explain", "S", path, "--format", "json").out)
+    assert list(Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8"))).iter_errors(data)) == []
+    assert data["prune"] == {"delete": ["scans", "files"], "keep": ["QC*"], "place": f"{path}:2"}
+    path.write_text("version: 1\nproject: P\nsubjects: {S: {}}\n", encoding="utf-8")
+    assert "prunes" not in cli("explain", "S", path).out

@@ -9,6 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from xnat_sync import workflow
+from xnat_sync.cli.parser import SCHEMAS
 from xnat_sync.core.outcome import Status
 from xnat_sync.gateway.client import XnatConnection
 from xnat_sync.manifest.schema import schema_text
@@ -77,7 +78,7 @@ def test_json_documents_keep_to_their_schemas(cli: Cli, study: Path, tmp_path: P
 
 
 def test_every_schema_is_printed(cli: Cli) -> None:
-    for name in ("manifest", "plan", "report", "problems", "verification", "error"):
+    for name in SCHEMAS:
         done = cli("schema", name)
         assert done.status == 0
         Draft202012Validator.check_schema(json.loads(done.out))
@@ -192,6 +193,8 @@ def test_checksums_off_is_said_and_size_decides(cli: Cli, study: Path, server: R
         (["plan"], {"XNAT_SYNC_PASSWORD": "wrong"}, "NotAuthenticated", 4),
         (["plan", "--server", "http://127.0.0.1:9"], {}, "Unreachable", 5),
         (["plan", "--server", "ftp://x"], {}, "UsageError", 64),
+        (["plan", "--jobs", "none"], {}, "UsageError", 64),
+        (["plan", "--unheard-of"], {}, "UsageError", 64),
     ],
 )
 def test_what_ends_a_command_early_is_a_document_too(
@@ -201,6 +204,20 @@ def test_what_ends_a_command_early_is_a_document_too(
     assert done.status == status
     data = document(done.out, "error")
     assert (data["error"]["kind"], data["error"]["exit"]) == (kind, status)
+
+
+def test_what_was_written_is_told_in_json_too(cli: Cli, study: Path, tmp_path: Path, images: Path) -> None:
+    rendered = cli("render", "--format", "json", "--out", tmp_path / "explicit.yaml", study)
+    assert document(rendered.out, "written") == {
+        "format_version": 1,
+        "manifest": str(tmp_path / "explicit.yaml"),
+        "subjects": 2,
+        "sessions": 2,
+        "scans": 3,
+        "left_out": [],
+    }
+    first = ("init", "--from-bids", images, "--project", "P", "--out", tmp_path / "bids.yaml")
+    assert document(cli(*first, "--format", "json").out, "written")["subjects"] == 3
 
 
 def test_a_stored_plan_is_for_its_own_server(cli: Cli, study: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 import xnat
+from jsonschema import Draft202012Validator
+
+from xnat_sync.manifest.schema import schema_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,6 +70,20 @@ def test_everything_is_there_after_a_kill(tmp_path: Path, images: Path, manifest
 def test_the_front_page_says_what_it_is(tmp_path: Path) -> None:
     with served(tmp_path / "xnat") as (_, url):
         assert "XNAT" in requests.get(url, timeout=10).text
+
+
+def test_where_it_is_is_told_in_json_too(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "xnat_sync", "serve", "--dir", str(tmp_path), "--port", "0", "--format", "json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            text = "".join(iter(process.stdout.readline, "}\n")) + "}"
+        finally:
+            process.kill()
+    data = json.loads(text)
+    Draft202012Validator(json.loads(schema_text("serving.v1.json"))).validate(data)
+    assert data["directory"] == str(tmp_path)
+    assert data["url"].startswith("http://127.0.0.1:")
 
 
 def test_an_address_that_is_taken_is_said(cli: Cli, tmp_path: Path, server: Any) -> None:

@@ -188,6 +188,20 @@ def test_nothing_is_pruned_where_something_else_failed(study: Study, server: Mem
     assert study.plan().is_empty
 
 
+def test_what_cannot_be_pruned_holds_nothing_else_up(study: Study, server: MemoryServer) -> None:
+    stuck, old = (study.file(f"P/S1/E1/resource:{label}/a.txt", b"old") for label in ("NOTES", "OLD"))
+    assert study.run().ok
+    del study.files[stuck], study.files[old]
+    study.prune = {Ref.parse("P"): Prune(levels=frozenset((Level.RESOURCE, Level.FILE)))}
+
+    def fault(call: Call) -> None:
+        if call.method == "delete" and call.ref == stuck:
+            raise Rejected("other files would go along")
+
+    server.fault = fault
+    assert statuses(study.run()) == {str(stuck): "failed", str(old.parent): "applied"}
+
+
 def test_a_file_that_changed_since_the_plan_fails_alone(study: Study) -> None:
     plan = study.plan()
     spec = study.files[Ref.parse("P/S1/E1/resource:NOTES/read me.txt")]

@@ -67,6 +67,18 @@ def test_whatever_a_place_prunes_is_read(study: Study, server: MemoryServer) -> 
     assert study.plan().is_empty
 
 
+def test_pruning_files_costs_no_request(study: Study, server: MemoryServer) -> None:
+    """They are pruned beside those that are named, and those are listed anyway."""
+    study.run()
+    server.calls.clear()
+    study.plan()
+    before = dict(server.calls)
+    study.prune = {Ref.parse("P"): Prune(levels=frozenset((Level.FILE,)))}
+    server.calls.clear()
+    study.plan()
+    assert server.calls == before
+
+
 def test_a_subjects_own_files_are_read(study: Study, server: MemoryServer) -> None:
     study.file("P/S1/resource:FORMS/consent.txt", b"yes")
     study.file("P/resource:BIDS/participants.tsv", b"id")

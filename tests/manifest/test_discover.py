@@ -239,6 +239,25 @@ def test_missing_scans_and_sessions_are_told(data: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("prune", "rule"),
+    [("[subjects]", "XS406"), ("[scans, files]", "XS406"), ("[resources, files]", "XS412"), ("[]", "XS412")],
+)
+def test_a_rule_that_catches_nothing_is_an_error_where_objects_are_pruned(data: Path, prune: str, rule: str) -> None:
+    """A disk that is not mounted must not empty a project."""
+    (data.parent / "unmounted").mkdir()
+    text = f"""
+    version: 1
+    project: {{id: MOOD, prune: {prune}}}
+    root: unmounted
+    defaults: {{session: {{xsi_type: "xnat:mrSessionData"}}}}
+    discover: [{{path: "{{subject:sub-*}}/anat/{{stem}}.dat", scan: {{files: "{{path}}"}}}}]
+    subjects: {{sub-01: {{gender: female}}}}
+    """
+    found = broken(data.parent, text) if rule == "XS406" else load(data.parent, text).problems
+    assert [(problem.rule, problem.origin.line) for problem in found if problem.origin] == [(rule, 6)]
+
+
 def test_plus_becomes_minus_and_collisions_are_errors(tmp_path: Path) -> None:
     tree(tmp_path / "data", "sub-a+b/anat/sub-a+b_acq-x+y_T1w.dat")
     text = """

@@ -561,3 +561,18 @@ def test_manifests_may_say_the_same_of_pruning_and_nothing_else(load: Load) -> N
     with pytest.raises(ManifestError) as caught:
         load(project, "manifest.yaml", "other.yaml", other=project.replace("files", "scans"))
     assert [problem.rule for problem in caught.value.problems] == ["XS107"]
+
+
+def test_an_unknown_key_is_said_of_what_it_stands_in(load: Load) -> None:
+    text = """
+    version: 1
+    project: MOOD
+    subjects:
+      s1:
+        gnder: female
+        sessions: {e1: {xsi_type: "xnat:mrSessionData", scans: {1: {qality: usable}}}}
+    """
+    with pytest.raises(ManifestError) as caught:
+        load(text)
+    found = [problem.summary for problem in caught.value.problems]
+    assert found == ["gnder is not a key of subject s1", "qality is not a key of scan 1"]

@@ -205,6 +205,16 @@ def test_a_log_gets_a_line_every_half_minute() -> None:
     assert lines[-1] == "failed update subject sub-042: 500"
 
 
+@pytest.mark.parametrize("display", [Bars, Heartbeat])
+def test_where_nothing_is_to_be_done_there_is_no_progress(display: type[Bars | Heartbeat]) -> None:
+    stream = io.StringIO()
+    listener = display(stream)
+    listener.started(Plan(project="P", changes=()))
+    listener.tick()
+    listener.ended(Report(project="P", plan_fingerprint="", outcomes=()))
+    assert stream.getvalue() == ""
+
+
 def test_a_bar_moves_and_closes() -> None:
     stream = io.StringIO()
     bars = Bars(stream)

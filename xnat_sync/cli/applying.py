@@ -138,10 +138,13 @@ class _Applying:
     def _agree(self, agreed: _Agreed, connect: GatewayFactory) -> _Agreed:
         """Show the plan, and have it agreed to by the guards and by whoever is asked."""
         left = agreed.left
-        if self._invocation.format == "text":
-            self._console.out.write(where(left, connect) + plan_text(left, detail=self._command.detail))
+        asks = not left.is_empty and not self._command.yes
+        if self._invocation.format == "text" or asks:
+            # Nobody agrees to what was not shown.
+            shown = self._console.out if self._invocation.format == "text" else self._console.err
+            shown.write(where(left, connect) + plan_text(left, detail=self._command.detail))
         workflow.check_safe(left, allow_delete=self._command.allow_delete, max_delete=self._command.max_delete)
-        if not left.is_empty and not self._command.yes:
+        if asks:
             _confirm(self._console)
         return agreed
 

@@ -39,11 +39,11 @@ def dispatch(command: Command, invocation: options.Invocation, console: Console)
         case options.Schema():
             return _schema(command, console)
         case options.Serve():
-            return _serve(command, console)
+            return _serve(command, invocation, console)
         case options.Init():
             from xnat_sync.cli.starting import init
 
-            return init(command, console)
+            return init(command, invocation, console)
         case options.Render() | options.Explain():
             from xnat_sync.cli.writingout import dispatch_writing_out
 
@@ -92,8 +92,8 @@ def _schema(command: options.Schema, console: Console) -> int:
     return Exit.DONE
 
 
-def _serve(command: options.Serve, console: Console) -> int:
+def _serve(command: options.Serve, invocation: options.Invocation, console: Console) -> int:
     """Run the embedded server until it is interrupted."""
     from xnat_sync.cli.embedded import serve
 
-    return serve(command, console)
+    return serve(command, invocation, console)

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from xnat_sync.cli.exits import Exit
+from xnat_sync.cli.output import write_result
 from xnat_sync.core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xnat_sync.cli.console import Console
-    from xnat_sync.cli.options import Serve
+    from xnat_sync.cli.options import Invocation, Serve
 
+SERVING_FORMAT = 1
 ADMIN = "admin"
 _NOT_INSTALLED = "the embedded server needs its extra: pip install 'xnat-sync[server]'"
 
@@ -40,7 +42,7 @@ def running_on(directory: Path) -> Iterator[str]:
         yield server.url
 
 
-def serve(command: Serve, console: Console) -> int:
+def serve(command: Serve, invocation: Invocation, console: Console) -> int:
     """Serve a folder until the process is interrupted.
 
     Raises:
@@ -55,7 +57,14 @@ def serve(command: Serve, console: Console) -> int:
 
     def announce(url: str) -> None:
         login = "admin / admin" if (command.user, command.password) == (ADMIN, ADMIN) else command.user
-        console.out.write(f"XNAT at {url}, login {login}, data in {command.directory}\n")
+        text = f"XNAT at {url}, login {login}, data in {command.directory}\n"
+        data = {
+            "format_version": SERVING_FORMAT,
+            "url": url,
+            "user": command.user,
+            "directory": str(command.directory),
+        }
+        write_result(data, text, invocation, console)
         console.out.flush()
 
     version = command.xnat_version or running.DEFAULT_VERSION

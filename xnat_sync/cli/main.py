@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING, TextIO
 
 from xnat_sync.cli.arguments import parse
@@ -37,6 +38,8 @@ def run(arguments: Sequence[str], console: Console | None = None) -> int:
     try:
         invocation = parse(list(arguments))
     except XnatSyncError as error:
+        if _wants_json(arguments):
+            _write_error(error, console)
         console.err.write(f"xnat-sync: {visible(str(error))}\n")
         return exit_of_error(error)
     except SystemExit as leaving:
@@ -72,9 +75,7 @@ def _tell(error: XnatSyncError, invocation: Invocation, console: Console) -> Non
         write_problems(error.problems, invocation, console)
         return
     if invocation.format == "json":
-        from xnat_sync.cli.output import error_data, write_data
-
-        write_data(error_data(error), console)
+        _write_error(error, console)
     place = f"{error.path}: " if isinstance(error, LocalFileError) else ""
     console.err.write(f"xnat-sync: {visible(place + str(error))}\n")
     if isinstance(error, PlanError):
@@ -82,6 +83,17 @@ def _tell(error: XnatSyncError, invocation: Invocation, console: Console) -> Non
             console.err.write(f"  {ref.level.noun} {visible(ref.short)}\n")
         if len(error.refs) > REFS_SHOWN:
             console.err.write(f"  … and {len(error.refs) - REFS_SHOWN} more\n")
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Whether arguments that make no sense as a whole ask for JSON."""
+    return "--format=json" in arguments or ("--format", "json") in pairwise(arguments)
+
+
+def _write_error(error: XnatSyncError, console: Console) -> None:
+    from xnat_sync.cli.output import error_data, write_data
+
+    write_data(error_data(error), console)
 
 
 class _Visible(logging.Formatter):

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from xnat_sync.cli.exits import exit_of_error
 from xnat_sync.core.errors import LocalFileError, PlanError
+from xnat_sync.core.refs import Level
 from xnat_sync.report.problems import problems_data, problems_text, summary_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from xnat_sync.cli.console import Console
     from xnat_sync.cli.options import Invocation
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 
 ERROR_FORMAT = 1
-
+WRITTEN_FORMAT = 1
 
 # What is no sign: delete, the second set of control characters, and what turns the direction of writing.
 _OBEYED = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]")
@@ -56,6 +58,12 @@ def error_data(error: XnatSyncError) -> dict[str, Any]:
             "refs": [str(ref) for ref in error.refs] if isinstance(error, PlanError) else [],
         },
     }
+
+
+def written_data(manifest: Path, numbers: Mapping[Level, int], left_out: Sequence[str] = ()) -> dict[str, Any]:
+    """The manifest that a command wrote, as plain JSON values described by ``schemas/written.v1.json``."""
+    counts = {f"{level.noun}s": numbers.get(level, 0) for level in (Level.SUBJECT, Level.SESSION, Level.SCAN)}
+    return {"format_version": WRITTEN_FORMAT, "manifest": str(manifest), **counts, "left_out": list(left_out)}
 
 
 def write_result(data: Mapping[str, Any], text: str, invocation: Invocation, console: Console) -> None:

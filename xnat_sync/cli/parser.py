@@ -12,7 +12,18 @@ from xnat_sync.cli.options import DEFAULT_MANIFEST, DEFAULT_PORT
 from xnat_sync.core.errors import UsageError
 from xnat_sync.core.policy import Compare
 
-SCHEMAS = ("manifest", "plan", "report", "problems", "verification", "explanation", "pull", "error")
+SCHEMAS = (
+    "manifest",
+    "plan",
+    "report",
+    "problems",
+    "verification",
+    "explanation",
+    "pull",
+    "written",
+    "serving",
+    "error",
+)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.options import FromBids
+from xnat_sync.cli.output import write_result, written_data
 from xnat_sync.core.errors import ManifestError, UsageError
+from xnat_sync.core.refs import Level
 from xnat_sync.core.yamltext import yaml_text
 from xnat_sync.drafts.bids import survey
 from xnat_sync.drafts.reading import Places, files_below, headings, text_of
@@ -24,11 +26,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xnat_sync.cli.console import Console
-    from xnat_sync.cli.options import Init
+    from xnat_sync.cli.options import Init, Invocation
     from xnat_sync.core.yamltext import Plain
     from xnat_sync.drafts.table import Table
 
-_NOUNS = ("subject", "session", "scan")
+_LEVELS = (Level.SUBJECT, Level.SESSION, Level.SCAN)
 _TABLES = ("participants.tsv", "_sessions.tsv", "_scans.tsv")
 
 
@@ -40,7 +42,7 @@ class _Draft(NamedTuple):
     left_out: Mapping[str, int]
 
 
-def init(command: Init, console: Console) -> int:
+def init(command: Init, invocation: Invocation, console: Console) -> int:
     """Write the manifest of a BIDS tree, or of a table.
 
     Raises:
@@ -60,11 +62,12 @@ def init(command: Init, console: Console) -> int:
         raise UsageError(f"{command.out} exists; --force overwrites it, --out names another file") from None
     except OSError as error:
         raise UsageError(f"cannot write {command.out}: {error}") from error
-    numbers = ", ".join(count(number, noun) for number, noun in zip(draft.numbers, _NOUNS, strict=True))
-    lines = [f"{command.out}: {numbers}"]
-    lines += [f"left out: {count(number, 'line')} about {what}" for what, number in sorted(draft.left_out.items())]
-    console.out.write("".join(f"{visible(line)}\n" for line in lines))
-    console.out.write(f"Next: xnat-sync validate {command.out}\n")
+    left = [f"{count(number, 'line')} about {what}" for what, number in sorted(draft.left_out.items())]
+    data = written_data(command.out, dict(zip(_LEVELS, draft.numbers, strict=True)), left)
+    numbers = ", ".join(count(number, level.noun) for level, number in zip(_LEVELS, draft.numbers, strict=True))
+    lines = [f"{command.out}: {numbers}", *(f"left out: {what}" for what in left)]
+    lines.append(f"Next: xnat-sync validate {command.out}")
+    write_result(data, "".join(f"{visible(line)}\n" for line in lines), invocation, console)
     return Exit.PARTLY if draft.left_out else Exit.DONE
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xnat_sync.cli import options
 from xnat_sync.cli.exits import Exit
-from xnat_sync.cli.output import write_result
+from xnat_sync.cli.output import write_result, written_data
 from xnat_sync.core.errors import Severity, UsageError
+from xnat_sync.core.prune import rule_at
 from xnat_sync.core.refs import Level
 from xnat_sync.core.yamltext import yaml_text
 from xnat_sync.local.disk import Disk
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from xnat_sync.cli.console import Console
     from xnat_sync.core.errors import Origin
     from xnat_sync.core.refs import Ref
+    from xnat_sync.core.state import Prune
 
 EXPLANATION_FORMAT = 1
 
@@ -59,7 +62,8 @@ def _render(command: options.Render, invocation: options.Invocation, console: Co
     data = explicit_manifest(loaded, folder.resolve())
     if command.out is not None:
         write_new(command.out, yaml_text(data))
-        console.out.write(f"{visible(str(command.out))} written\n")
+        numbers = Counter(ref.level for ref in loaded.desired.objects)
+        write_result(written_data(command.out, numbers), f"{visible(str(command.out))} written\n", invocation, console)
     else:
         write_result(data, yaml_text(data), invocation, console)
     return Exit.DONE
@@ -98,6 +102,8 @@ def _explanation(ref: Ref, trace: Trace, loaded: Loaded) -> dict[str, Any]:
         for ref_below, file in sorted(loaded.desired.files.items())
         if ref_below.parent is not None and ref_below.parent.parent == ref
     ]
+    rule = rule_at(loaded.desired.prune, ref)
+    pruned = {} if rule is None else {"prune": {**_pruned(rule), "place": _place(rule.origin)}}
     return {
         "format_version": EXPLANATION_FORMAT,
         "ref": str(ref),
@@ -106,7 +112,12 @@ def _explanation(ref: Ref, trace: Trace, loaded: Loaded) -> dict[str, Any]:
         "place": _place(spec.origin),
         "values": values,
         "files": files,
+        **pruned,
     }
+
+
+def _pruned(rule: Prune) -> dict[str, list[str]]:
+    return {"delete": [f"{level.noun}s" for level in sorted(rule.levels)], "keep": list(rule.keep)}
 
 
 def _place(origin: Origin | None) -> str | None:
@@ -122,4 +133,8 @@ def _text(data: dict[str, Any]) -> str:
     for name, value, row in rows:
         source = row["source"] + (f"  {row['place']}" if row["place"] else "")
         lines.append(f"  {name:<{widths[0]}}  {value:<{min(widths[1], 60)}}  {source}")
+    if "prune" in data:
+        rule = data["prune"]
+        kept = f", but {', '.join(rule['keep'])}" if rule["keep"] and rule["delete"] else ""
+        lines.append(f"  prunes {', '.join(rule['delete']) or 'nothing'}{kept}  {rule['place'] or ''}")
     return "".join(f"{visible(line)}\n" for line in lines)

@@ -23,7 +23,7 @@ class Status(enum.Enum):
     """It turned out to be done already."""
     FAILED = "failed"
     BLOCKED = "blocked"
-    """Not tried, since something that it lies below failed, or with a delete by ``prune`` anything at all."""
+    """Not tried, since something that it lies below failed, or with a delete by ``prune`` anything else."""
     REFUSED = "refused"
     """Not tried, since a guard forbids it."""
     CANCELLED = "cancelled"

@@ -273,6 +273,7 @@ def _plan_absent(desired: DesiredState, remote: RemoteState, blocked: Container[
     unwanted = desired.unwanted
     filled = {ref.parent for ref in remote.files} if unwanted else set()
     along = _along(unwanted, remote)
+    tied = {above for ref in remote.tied for above in (ref, *ref.ancestors())}
     for ref in unwanted:
         pruned = ref not in desired.absent
         if pruned and _is_below(ref, blocked):
@@ -284,7 +285,13 @@ def _plan_absent(desired: DesiredState, remote: RemoteState, blocked: Container[
             # Who allows a delete has to see how much it takes, and a stored one is stale when that grows.
             reason = "not in the manifest, which says prune" if pruned else "the manifest says state: absent"
             reason += f"; takes {along[ref]} along" if along[ref] else ""
-            yield Change(action=Action.DELETE, ref=ref, reason=reason, held=state, pruned=pruned)
+            # Not in a new plan: what is tied is not pruned, but may be in one that was stored.
+            reason += "; assessments or other projects hang on it" if pruned and ref in tied else ""
+            action = Action.DELETE
+            if ref in remote.lent:
+                # XNAT deletes them too (`SubjectResource`), and no listing of this project shows them.
+                action, reason = Action.CONFLICT, "has experiments of other projects; take those away there first"
+            yield Change(action=action, ref=ref, reason=reason, held=state, pruned=pruned)
 
 
 def _along(absent: Iterable[Ref], remote: RemoteState) -> Mapping[Ref, str]:

@@ -131,6 +131,7 @@ _ERRORS = {
         "a rule that cannot be used",
         "write a path like {subject:sub-*}/{session:ses-*}/{datatype}/{stem}.nii.gz",
     ),
+    "XS406": ("a rule that catches nothing, beside prune", "bring its files here, or remove the rule or the prune"),
     # What may say who somebody is.
     "XS501": ("a key that says who somebody is", "remove it: converters do (dcm2niix -ba y)"),
     "XS502": ("text burned into an image", "leave the image out, or clean its pixels"),

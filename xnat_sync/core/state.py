@@ -159,8 +159,9 @@ class RemoteState:
     ``objects`` are all subjects, sessions and scans of the project; ``files`` those of the sessions, subjects and
     project that the manifest touches; ``resources`` the resources that are known to exist without files; ``doubled``
     those that exist twice under one label; ``unlisted`` the files that lie on disk and in no catalog, where somebody
-    looked; ``assessed`` the sessions that nobody names and that have assessments. ``keeps_digests`` is ``None`` where
-    only the listing can tell whether the server computes digests.
+    looked; ``tied`` the subjects and sessions that nobody names and on which more hangs than is read (`prune.is_tied`);
+    ``lent`` the subjects that must not exist and have experiments of other projects. ``keeps_digests`` is ``None``
+    where only the listing can tell whether the server computes digests.
     """
 
     objects: Mapping[Ref, RemoteObject]
@@ -168,5 +169,6 @@ class RemoteState:
     resources: frozenset[Ref] = frozenset()
     doubled: frozenset[Ref] = frozenset()
     unlisted: frozenset[Ref] = frozenset()
-    assessed: frozenset[Ref] = frozenset()
+    tied: frozenset[Ref] = frozenset()
+    lent: frozenset[Ref] = frozenset()
     keeps_digests: bool | None = None

@@ -17,6 +17,7 @@ from xnat_sync.core.errors import GatewayError, Rejected, XnatSyncError
 from xnat_sync.core.events import Listener
 from xnat_sync.core.outcome import Failure, Outcome, Report, Status
 from xnat_sync.core.planner import desired_of
+from xnat_sync.core.prune import withheld
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.schedule import Group, Lane, schedule
 from xnat_sync.core.state import DesiredState
@@ -169,14 +170,10 @@ class Execution:
         )
 
     def _due(self, deletes: Sequence[Change]) -> list[Change]:
-        """The deletes that may be tried: what was pruned may be the only copy of something that could not be sent."""
-        wrong = {Status.FAILED, Status.BLOCKED, Status.REFUSED}
-        if not any(outcome.status in wrong for outcome in self._outcomes.values()):
-            return list(deletes)
-        message = "left alone, since not all of the rest could be done"
-        pruned = [change for change in deletes if change.pruned]
-        self._settle([Outcome(change=change, status=Status.BLOCKED, message=message) for change in pruned])
-        return [change for change in deletes if not change.pruned]
+        """The deletes that may be tried."""
+        blocked = withheld(deletes, self._outcomes.values())
+        self._settle(blocked.values())
+        return [change for change in deletes if change.ref not in blocked]
 
     def _delete_work(self, group: tuple[Change, ...]) -> Callable[[Gateway], Sequence[Outcome]]:
         def work(gateway: Gateway) -> Sequence[Outcome]:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from xnat_sync.core.datatypes import CUSTOM_PREFIX, PROJECT, default_scan_type, generic_attributes
 from xnat_sync.core.errors import NotFound
-from xnat_sync.core.prune import holds_derived, pruned_owners, unnamed_objects
+from xnat_sync.core.prune import holds_others, is_tied, owners_pruning_resources, unnamed_objects
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, ObjectSpec, RemoteFile, RemoteObject, RemoteState, by_ref
+from xnat_sync.core.state import DesiredState, ObjectSpec, RemoteFile, RemoteObject, RemoteState, by_ref, is_own
 from xnat_sync.engine.disk import sizes_on_disk
 from xnat_sync.engine.pool import Pool, gather
 from xnat_sync.gateway.api import ImageTypes, Reader
@@ -61,23 +61,35 @@ def observe(project: str, desired: DesiredState, pool: Pool[Reader], *, disk: bo
     if disk:
         sizes, unlisted = sizes_on_disk(desired.files.keys(), [held.ref for held in sessions], files, pool)
         files |= {ref: replace(files[ref], on_disk=size) for ref, size in sizes.items()}
+    tied, lent = _hanging(desired, objects, pool)
     return RemoteState(
         objects=objects,
         files=files,
         resources=_empty_resources(desired, objects, files, pool),
         doubled=frozenset(doubled),
         unlisted=unlisted,
-        assessed=_assessed(desired, objects, pool),
+        tied=tied,
+        lent=lent,
         keeps_digests=_keeps_digests(desired, files, pool),
     )
 
 
-def _assessed(desired: DesiredState, objects: Mapping[Ref, RemoteObject], pool: Pool[Reader]) -> frozenset[Ref]:
-    """The sessions with assessments that would be pruned, by themselves or with their subject: one request each."""
-    pruned = unnamed_objects(desired, objects)
-    sessions = [ref for ref in objects if ref.level is Level.SESSION and not pruned.isdisjoint((ref, ref.parent))]
-    records = [pool.submit(lambda gateway, ref: gateway.record(ref), ref) for ref in sessions]
-    return frozenset(ref for ref, record in zip(sessions, _in_turn(records), strict=True) if holds_derived(record))
+def _hanging(
+    desired: DesiredState, objects: Mapping[Ref, RemoteObject], pool: Pool[Reader]
+) -> tuple[frozenset[Ref], frozenset[Ref]]:
+    """The ``tied`` and ``lent`` of a remote state; one request for each subject and session that may be either."""
+    pruned = unnamed_objects(desired, objects) | desired.unnamed
+    may_be_tied = {ref for ref in objects if ref.level < Level.SCAN and not pruned.isdisjoint((ref, ref.parent))}
+    may_be_lent = {
+        ref for ref in desired.absent if ref.level is Level.SUBJECT and ref in objects and is_own(objects[ref])
+    }
+    asked = sorted(may_be_tied | may_be_lent)
+    answers = [pool.submit(lambda gateway, ref: gateway.record(ref), ref) for ref in asked]
+    records = dict(zip(asked, _in_turn(answers), strict=True))
+    return (
+        frozenset(ref for ref in may_be_tied if is_tied(records[ref], ref.project)),
+        frozenset(ref for ref in may_be_lent if holds_others(records[ref], ref.project)),
+    )
 
 
 def _keeps_digests(desired: DesiredState, files: Mapping[Ref, RemoteFile], pool: Pool[Reader]) -> bool | None:
@@ -192,7 +204,8 @@ def _file_owners(desired: DesiredState, objects: Mapping[Ref, RemoteObject]) -> 
     unwanted = desired.unwanted | unnamed_objects(desired, objects)
     touched = (ref for ref in (*desired.files, *unwanted) if ref.at(Level.RESOURCE))
     owners = {resource.parent for ref in touched if (resource := ref.at(Level.RESOURCE))}
-    owners.update(pruned_owners(desired, Level.FILE), pruned_owners(desired, Level.RESOURCE))
+    # Files by themselves are pruned only beside those that are named.
+    owners.update(owners_pruning_resources(desired))
     if unwanted:
         owners |= {ref for ref in objects if any(above in unwanted for above in (ref, *ref.ancestors()))}
     sessions = {session for owner in owners if owner and (session := owner.at(Level.SESSION))}
@@ -209,7 +222,7 @@ def _empty_resources(
     """
     shown = {resource for ref in files if (resource := ref.parent)}
     hidden = {ref for ref in desired.unwanted if ref.level is Level.RESOURCE} - shown
-    pruned = set(pruned_owners(desired, Level.RESOURCE))
+    pruned = set(owners_pruning_resources(desired))
     holders = {ref.parent for ref in hidden} | pruned
     owners = {holder.at(Level.SESSION) or holder for holder in holders if holder} & objects.keys()
     listings = [pool.submit(lambda gateway, owner: gateway.resources(owner), owner) for owner in sorted(owners)]

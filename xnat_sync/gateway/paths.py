@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from xnat_sync.core.addresses import has_address
 from xnat_sync.core.errors import Rejected
 from xnat_sync.core.refs import Level, Ref
 
@@ -25,8 +26,6 @@ _FOLDERS = {
     Level.RESOURCE: "/resources/",
     Level.FILE: "/files/",
 }
-_LABEL = re.compile(r"[A-Za-z0-9_.-]*[A-Za-z0-9_-][A-Za-z0-9_.-]*")
-_NOT_A_RESOURCE = re.compile(r"\d+|null", re.IGNORECASE)
 _URL_SAFE_NAME = re.compile(r"[A-Za-z0-9._~ +-]+")
 _DOTS_ONLY = re.compile(r"\.+")
 
@@ -49,6 +48,17 @@ def object_path(ref: Ref) -> str:
 
     """
     return "".join(_FOLDERS[level] + _segment(ref, level, label) for level, label in ref.parts)
+
+
+def numbered_path(ref: Ref, accession_id: str) -> str:
+    """The path of a subject, session or scan by an accession ID, for a scan that of its session.
+
+    A GET or DELETE takes a label for an ID where it is one (`SubjAssessmentResource`).
+    """
+    numbered = Ref.of(
+        (level, accession_id if level is min(ref.level, Level.SESSION) else label) for level, label in ref.parts
+    )
+    return object_path(numbered)
 
 
 def files_path(resource: Ref) -> str:
@@ -148,7 +158,7 @@ def parse_disk_name(name: str, session: Ref) -> Ref | None:
 
 
 def _segment(ref: Ref, level: Level, label: str) -> str:
-    if not _LABEL.fullmatch(label) or (level is Level.RESOURCE and _NOT_A_RESOURCE.fullmatch(label)):
+    if not has_address(level, label):
         raise Rejected(f"XNAT has no address for a {level.noun} named {label!r}", ref=ref)
     return label
 

@@ -249,7 +249,9 @@ class RestGateway:
 
     def record(self, ref: Ref) -> bytes:
         """See `Reader.record`."""
-        reply = _checked(self._get(paths.object_path(ref), [("format", "xml")], ref=ref), ref)
+        is_project = ref.level is Level.PROJECT
+        path = paths.object_path(ref) if is_project else paths.numbered_path(ref, self._accession_id(_holder(ref)))
+        reply = _checked(self._get(path, [("format", "xml")], ref=ref), ref)
         if not reply.text.lstrip().startswith("<"):
             raise UnexpectedReply(f"a record was answered with {reply.text[:100]!r}", ref=ref)
         return reply.text.encode()
@@ -327,8 +329,8 @@ class RestGateway:
             case Level.RESOURCE:
                 self._delete(paths.object_path(ref), [], ref, reason)
             case _:
-                if self._is_there(ref):
-                    self._delete(paths.object_path(ref), [("removeFiles", "true")], ref, reason)
+                if (path := self._place(ref)) is not None:
+                    self._delete(path, [("removeFiles", "true")], ref, reason)
                 self._memory.forget(ref)
 
     # --- how
@@ -360,17 +362,17 @@ class RestGateway:
         found = self._noted(listing.decode(project, codec.decode_rows(_checked(reply, ref).text)))
         return next((held.accession_id for held in found if held.ref == ref), None)
 
-    def _is_there(self, ref: Ref) -> bool:
-        """Whether an object is where its ref says.
+    def _place(self, ref: Ref) -> str | None:
+        """The path of an object by accession ID, ``None`` if it is not where its ref says.
 
-        A DELETE looks for accession IDs first and does not check the subject (`SubjAssessmentResource`): it could hit
-        another object, and an absent project is answered with 400.
+        A DELETE looks for accession IDs first and does not check the subject (`SubjAssessmentResource`): a label may be
+        another object's ID. An absent project is answered with 400.
         """
         if ref.level is Level.PROJECT:
-            return self._get(paths.object_path(ref), [("format", "json")], ref=ref).status != 404
-        holder = ref.parent if ref.level is Level.SCAN else ref
-        assert holder
-        return self._look_up(holder) is not None
+            path = paths.object_path(ref)
+            return None if self._get(path, [("format", "json")], ref=ref).status == 404 else path
+        number = self._look_up(_holder(ref))
+        return None if number is None else paths.numbered_path(ref, number)
 
     def _note_answer(self, ref: Ref, reply: Reply) -> None:
         """Remember the accession ID that a PUT was answered with."""
@@ -421,6 +423,11 @@ class RestGateway:
         held = {found.ref for found in self.resource_files(resource)}
         if not any(file.ref in held for file in files):
             raise Forbidden("the server answered success and stored nothing: no right to write here", ref=resource)
+
+
+def _holder(ref: Ref) -> Ref:
+    """What has the accession ID by which an object is known: itself, or a scan's session."""
+    return ref.parent if ref.level is Level.SCAN and ref.parent else ref
 
 
 class _BodyOpener:

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\<>|\"?*]")
 
 
-"""What hangs on a session beside its scans (`xnat.xsd`); a plan knows nothing of it."""
-
-
 def back_up(plan: Plan, folder: Path, pool: Pool[Reader]) -> Mapping[Ref, Outcome]:
     """Download what the plan replaces and deletes; the outcomes of those changes for which that failed.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.datatypes import PROJECT, SUBJECT, default_scan_type, known_types
@@ -87,7 +87,7 @@ class _Builder:
     def _subject(self, ref: Ref, node: Node, scope: Scope) -> None:
         if self._gone(ref, node):
             return
-        within = Scope(root=scope.root, defaults=scope.defaults.within(node, self._problems))
+        within = replace(scope, defaults=scope.defaults.within(node, self._problems))
         body = merged(node, scope.defaults.subject)
         self._want(ref, SUBJECT, body, node)
         self._resources.read(ref, body, node, within)
@@ -98,7 +98,7 @@ class _Builder:
     def _session(self, ref: Ref, node: Node, scope: Scope) -> None:
         if not self._study.claim(ref, node) or self._gone(ref, node):
             return
-        within = Scope(root=scope.root, defaults=scope.defaults.within(node, self._problems))
+        within = replace(scope, defaults=scope.defaults.within(node, self._problems))
         body = merged(node, scope.defaults.session)
         xsi_type = self._xsi_type(ref, body, node, "")
         self._want(ref, xsi_type, body, node)

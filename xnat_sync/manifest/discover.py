@@ -34,13 +34,14 @@ class Hit(NamedTuple):
 class Rule:
     """One rule: where it looks, what it lets pass, and what it makes of a file.
 
-    ``counts`` are its scans by subject and session label.
+    ``counts`` are its scans by subject and session label; it is ``idle`` if it caught nothing that it looked for.
     """
 
     node: Node
     patterns: tuple[PathPattern, ...]
     where: Mapping[str, tuple[str, ...]]
     counts: dict[str, Counter[str]] = field(default_factory=dict)
+    idle: bool = False
 
     @property
     def skips(self) -> bool:
@@ -116,7 +117,7 @@ def _texts(node: Node | None) -> Iterator[Node]:
         yield node
 
 
-def catch(rules: Sequence[Rule], root: str, local: LocalSide, problems: Problems) -> tuple[list[Hit], set[str]]:
+def catch(rules: Sequence[Rule], root: str, local: LocalSide) -> tuple[list[Hit], set[str]]:
     """All that the rules catch below a root, and every path that one of them took: the first that fits takes a file."""
     hits: list[Hit] = []
     caught: set[str] = set()
@@ -132,9 +133,17 @@ def catch(rules: Sequence[Rule], root: str, local: LocalSide, problems: Problems
                     caught.add(path)
                     if not rule.skips:
                         hits.append(Hit(rule, path, values, found))
-        if len(caught) == known and rule.patterns and not rule.skips:
-            problems.add("XS412", "the rule catches no file", _place(rule).origin())
+        rule.idle = len(caught) == known and bool(rule.patterns) and not rule.skips
     return hits, caught
+
+
+def tell_idle(rules: Sequence[Rule], problems: Problems, *, prunes: bool) -> None:
+    """Tell of rules that caught nothing: where what nobody names is pruned, a missing disk must not empty a project."""
+    for rule in rules:
+        if rule.idle and prunes:
+            problems.add("XS406", "the rule catches no file, and the manifest says prune", _place(rule).origin())
+        elif rule.idle:
+            problems.add("XS412", "the rule catches no file", _place(rule).origin())
 
 
 def check_counts(rules: Sequence[Rule], problems: Problems) -> None:

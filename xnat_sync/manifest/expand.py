@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from xnat_sync.core.bids import BidsName
 from xnat_sync.core.refs import Level
 from xnat_sync.manifest.defaults import merged, written_out
-from xnat_sync.manifest.discover import Hit, Rule, catch, check_counts, read_rules
+from xnat_sync.manifest.discover import Hit, Rule, catch, check_counts, read_rules, tell_idle
 from xnat_sync.manifest.document import shown
 from xnat_sync.manifest.study import quoted
 from xnat_sync.manifest.tables import Tables
@@ -59,7 +59,7 @@ class Expander:
         self._fill = Filler(problems)
         self._rules = read_rules(top, problems)
         self._tables = Tables(top, root, local, self._fill, problems)
-        hits, self._caught = catch(self._rules, root, local, problems)
+        hits, self._caught = catch(self._rules, root, local)
         self._found: dict[str, _Subject] = {}
         for hit in hits:
             self._place(hit)
@@ -82,6 +82,10 @@ class Expander:
                 continue
             yield self._subject(label, node, self._found.pop(label, None))
         self._tables.tell()
+
+    def tell_idle(self, *, prunes: bool) -> None:
+        """Note the rules that caught nothing; ``prunes`` is whether what nobody names is to be deleted."""
+        tell_idle(self._rules, self._problems, prunes=prunes)
 
     def tell_left(self, taken: Iterable[str]) -> None:
         """Note once which files below the root nobody took; ``taken`` are absolute paths."""

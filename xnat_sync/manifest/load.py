@@ -78,6 +78,7 @@ def load_study(
     taken = [spec.path for spec in study.files.values()]
     for part in parts:
         if part.expander:
+            part.expander.tell_idle(prunes=study.prunes_objects)
             part.expander.tell_left([*taken, *(str(source.path) for source in sources)])
     ignores = read_ignores([(part.top, part.scope.root) for part in parts], problems)
     check_content(study, local, ignores, check_md5=check_md5, deep=deep)
@@ -112,7 +113,11 @@ def _contexts(sources: Sequence[Source], local: LocalSide, problems: Problems) -
         root = _root(source, above.root if above else None, problems)
         part = Part(
             top=top,
-            scope=Scope(root=root, defaults=(above.defaults if above else Defaults()).within(top, problems)),
+            scope=Scope(
+                root=root,
+                defaults=(above.defaults if above else Defaults()).within(top, problems),
+                rootless=not Path(root).is_dir(),
+            ),
             expander=Expander.of(top, root, templates[source.path], local, problems),
         )
         done[source.path] = part

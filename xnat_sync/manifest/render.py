@@ -36,7 +36,7 @@ def explicit_manifest(loaded: Loaded, folder: Path) -> dict[str, Any]:
     for ref, rule in sorted(desired.prune.items()):
         tree.note(ref, prune=written_prune(rule))
     for ref in sorted(desired.vacant.keys() - {file.parent for file in desired.files}):
-        # Being described, it stays, and loses what nobody names.
+        # Being described, it stays.
         tree.note(ref, files=[{"from": os.path.relpath(desired.vacant[ref], root), "optional": True}])
     ignores = [
         {"rule": rule, **({"files": _moved(pattern, str(own), root)} if pattern else {}), "reason": reason}

@@ -36,6 +36,8 @@ class Scope:
 
     root: str
     defaults: Defaults
+    rootless: bool = False
+    """Whether the root is no folder, which is told once, and not again with each file."""
 
 
 class ResourceReader:
@@ -134,7 +136,7 @@ class ResourceReader:
         pattern = request.pattern or ""
         matches = self._local.find(scope.root, pattern)
         for breach in matches.breaches:
-            if request.optional and breach.rule == "XS201":
+            if breach.rule == "XS201" and (request.optional or scope.rootless):
                 continue
             if isinstance(pattern, FromEnvironment):
                 # The disk's own words would repeat what came from the environment.
@@ -145,7 +147,7 @@ class ResourceReader:
             return matches.files
         count = len(matches.files)
         wrong = _wrong_number(request, pattern, matches.files)
-        if wrong:
+        if wrong and not scope.rootless:
             rule = "XS203" if matches.files else "XS202"
             self._problems.add(rule, wrong, origin, ref=ref)
             return ()

@@ -126,12 +126,23 @@ def _tell_unknown(error: ValidationError, node: Node, problems: Problems) -> Non
         problems.add("XS020", f"{key} is not a key of {where}", child.key_origin(), hint=hint)
 
 
+_OBJECTS: dict[int | str, str] = {
+    "subjects": "subject",
+    "sessions": "session",
+    "scans": "scan",
+    "resources": "resource",
+}
+"""A label by itself may be a number or any word."""
+
+
 def _name(place: Place) -> str:
     """What a person calls a place: its key, or which item of which list."""
     if not place:
         return "the manifest"
     if isinstance(place[-1], int) and len(place) > 1:
         return f"item {place[-1] + 1} of {place[-2]}"
+    if len(place) > 1 and place[-2] in _OBJECTS:
+        return f"{_OBJECTS[place[-2]]} {place[-1]}"
     return str(place[-1])
 
 

@@ -45,6 +45,11 @@ class Study:
         vacant = self.vacant if self.prune else {}
         return DesiredState(objects=self.objects, files=self.files, absent=self.absent, prune=self.prune, vacant=vacant)
 
+    @property
+    def prunes_objects(self) -> bool:
+        """Whether a subject, session or scan that nobody names is to be deleted anywhere."""
+        return any(level < Level.RESOURCE for rule in self.prune.values() for level in rule.levels)
+
     def tell(self, breach: Breach, origin: Origin, ref: Ref | None = None) -> None:
         """Note a breach at the place that it is about."""
         self.problems.add(breach.rule, breach.summary, origin, hint=breach.hint, ref=ref)

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from xnat_sync.core.events import Listener
 from xnat_sync.core.outcome import Outcome, Report, Status
 from xnat_sync.report.run_text import outcome_line
-from xnat_sync.report.wording import size, visible
+from xnat_sync.report.wording import count, size, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +53,8 @@ class Bars(Listener):
 
     def started(self, plan: Plan) -> None:
         """Open the bar."""
+        if plan.is_empty:
+            return
         self._counts = _Counts(plan)
         self._bar = tqdm(
             total=plan.bytes_to_send,
@@ -102,7 +104,8 @@ class Heartbeat(Listener):
         """Say what is to come."""
         self._counts = _Counts(plan)
         self._begun = self._last = self._clock()
-        self._write(f"apply: {len(plan.changes)} changes, {size(plan.bytes_to_send)} to send")
+        if not plan.is_empty:
+            self._write(f"apply: {count(len(plan.changes), 'change')}, {size(plan.bytes_to_send)} to send")
 
     def sent(self, count: int) -> None:
         """Count it."""
