@@ -270,7 +270,8 @@ class RestGateway:
         """See `Gateway.put_object`."""
         ref = spec.ref
         _require_label(ref)
-        query = [*codec.object_query(spec, fields, exists=exists), *_reason(reason)]
+        action = f"{'Modified' if exists else 'Added'} {ref.level.noun}"
+        query = [*codec.object_query(spec, fields, exists=exists), *_event(action, reason)]
         self._note_answer(ref, self._put_attributes(paths.object_path(ref), query, ref))
 
     def put_session(self, session: ObjectSpec, scans: Sequence[ObjectSpec], *, reason: str) -> None:
@@ -278,7 +279,7 @@ class RestGateway:
         for spec in (session, *scans):
             _require_label(spec.ref)
             paths.object_path(spec.ref)  # What has no address by itself gets none here either.
-        query = [*codec.session_query(session, scans), *_reason(reason)]
+        query = [*codec.session_query(session, scans), *_event("Added session", reason)]
         self._note_answer(session.ref, self._put_attributes(paths.object_path(session.ref), query, session.ref))
 
     def upload(
@@ -300,7 +301,7 @@ class RestGateway:
         request = Request(
             method="PUT",
             path=paths.file_path(resource, name),
-            query=encode_query([*query, *_reason(reason)]),
+            query=encode_query([*query, *_event("Uploaded file", reason)]),
             open_body=opener,
             content_type="application/octet-stream" if as_itself else "application/x-tar",
             size=sum(file.size for file in files),
@@ -313,7 +314,7 @@ class RestGateway:
 
     def refresh(self, resource: Ref, repairs: frozenset[Repair], *, size: int, reason: str) -> None:
         """See `Gateway.refresh`."""
-        query = encode_query([*codec.refresh_query(resource, repairs), *_reason(reason)])
+        query = encode_query([*codec.refresh_query(resource, repairs), *_event("Refreshed catalog", reason)])
         request = Request(method="POST", path=paths.REFRESH, query=query, size=size, ref=resource)
         reply = self._transport.send(request)
         if reply.status != 404:
@@ -397,7 +398,8 @@ class RestGateway:
         return _checked(self._transport.send(request), ref)
 
     def _delete(self, path: str, query: Query, ref: Ref, reason: str) -> None:
-        request = Request(method="DELETE", path=path, query=encode_query([*query, *_reason(reason)]), ref=ref)
+        query = [*query, *_event(f"Removed {ref.level.noun}", reason)]
+        request = Request(method="DELETE", path=path, query=encode_query(query), ref=ref)
         reply = self._transport.send(request)
         if reply.status != 404:
             _checked(reply, ref)
@@ -467,8 +469,9 @@ def _checked(reply: Reply, ref: Ref | None) -> Reply:
     return reply
 
 
-def _reason(reason: str) -> Query:
-    return [("event_reason", reason)] if reason else []
+def _event(action: str, reason: str) -> Query:
+    """What XNAT's history shall say of a write: sites may demand either part (`PersistentWorkflowUtils`)."""
+    return [("event_action", action), *([("event_reason", reason)] if reason else [])]
 
 
 def _require_label(ref: Ref) -> None:
