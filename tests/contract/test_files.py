@@ -66,6 +66,31 @@ def test_a_file_of_any_name_arrives_under_it(study: Study, name: str) -> None:
     assert study.held(study.resource()) == {}
 
 
+TWINS = [
+    ("a#b.nii", "a%23b.nii"),
+    ("d[1]/x.nii", "d%5B1%5D/x.nii"),
+    ("ä.nii", "%C3%A4.nii"),
+    ("a(1)=b", "a%281%29%3Db"),
+]
+"""Names of which the second is how a URL writes the first."""
+
+
+@pytest.mark.parametrize("names", TWINS, ids=ascii)
+def test_a_file_is_never_taken_for_the_one_that_a_url_writes_alike(study: Study, names: tuple[str, str]) -> None:
+    study.grow()
+    first, second = (study.local(study.resource(), name, name.encode()) for name in names)
+    study.upload(first, second)
+    assert study.content(second.ref) == names[1].encode()
+    assert study.gateway.disk_size(second.ref) == second.size
+    try:
+        assert study.content(first.ref) == names[0].encode()
+        assert study.gateway.disk_size(first.ref) == first.size
+    except Rejected:
+        assert names != TWINS[-1], "a URL can carry these characters as they are"
+    study.gateway.delete(second.ref, reason="a test")
+    assert study.content(first.ref) == names[0].encode()
+
+
 def test_many_files_arrive_at_once(study: Study) -> None:
     study.grow()
     files = [

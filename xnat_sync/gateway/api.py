@@ -156,7 +156,8 @@ class Reader(Protocol):
 
         Raises:
             NotFound: there is no such file.
-            Rejected: the name holds something that no URL to XNAT can carry: ``%``, ``;`` or a backslash.
+            Rejected: the name holds something that no URL to XNAT can carry: ``%``, ``;`` or a backslash; or another
+                file is stored under the text by which a URL would write it, as ``a%23b`` beside ``a#b``.
 
         """
         ...

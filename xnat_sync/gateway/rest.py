@@ -239,7 +239,7 @@ class RestGateway:
 
     def disk_size(self, file: Ref) -> int | None:
         """See `Reader.disk_size`."""
-        reply = self._transport.send(Request(method="HEAD", path=_readable_path(file), ref=file))
+        reply = self._transport.send(Request(method="HEAD", path=self._readable_path(file), ref=file))
         if reply.status == 404:
             return None
         stated = _checked(reply, file).headers.get("content-length", "")
@@ -257,7 +257,7 @@ class RestGateway:
     @contextmanager
     def download(self, file: Ref) -> Iterator[Iterator[bytes]]:
         """See `Reader.download`."""
-        with self._transport.stream(Request(method="GET", path=_readable_path(file), ref=file)) as chunks:
+        with self._transport.stream(Request(method="GET", path=self._readable_path(file), ref=file)) as chunks:
             yield chunks
 
     def close(self) -> None:
@@ -397,6 +397,17 @@ class RestGateway:
         )
         return _checked(self._transport.send(request), ref)
 
+    def _readable_path(self, file: Ref) -> str:
+        """The path of a file's bytes, and of no other's."""
+        assert file.parent
+        name = paths.read_name(file.label)
+        if name is None:
+            raise Rejected("no URL can carry this file name, so the file cannot be asked for", ref=file)
+        first = paths.looked_for(name)
+        if first != file.label and any(held.ref.label == first for held in self.resource_files(file.parent)):
+            raise Rejected(f"its name is in a URL that of the file {first}, so it cannot be asked for", ref=file)
+        return paths.file_path(file.parent, name)
+
     def _delete(self, path: str, query: Query, ref: Ref, reason: str) -> None:
         query = [*query, *_event(f"Removed {ref.level.noun}", reason)]
         request = Request(method="DELETE", path=path, query=encode_query(query), ref=ref)
@@ -447,15 +458,6 @@ class _BodyOpener:
 def encode_query(query: Query) -> str:
     """Parameters as a query string, spaces as ``%20``."""
     return urlencode(query, quote_via=quote, safe="/:@,")
-
-
-def _readable_path(file: Ref) -> str:
-    """The path of a file's bytes."""
-    assert file.parent
-    name = paths.read_name(file.label)
-    if name is None:
-        raise Rejected("no URL can carry this file name, so the file cannot be asked for", ref=file)
-    return paths.file_path(file.parent, name)
 
 
 def _word(reply: Reply) -> str:
