@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -248,6 +249,27 @@ def test_exactly_one_file_is_deleted(study: Study) -> None:
             assert target.startswith("d"), "only names that are alike but for odd characters cannot be told apart"
         else:
             assert set(study.held(study.resource())) == set(others)
+
+
+def test_files_that_xnat_cannot_tell_apart_are_deleted_together(study: Study) -> None:
+    study.grow()
+    names = {"d#.txt", "d[.txt", "d1.txt", "c.txt", "e#", "e#f"}
+    study.upload(*(study.local(study.resource(), name, b"x") for name in names))
+    doomed = [study.resource().child(Level.FILE, name) for name in ("d#.txt", "d[.txt", "d1.txt", "e#")]
+    for file in doomed:
+        study.gateway.delete(file, reason="a test", along=doomed)
+    assert set(study.held(study.resource())) == {"c.txt", "e#f"}
+
+
+def test_a_file_that_is_to_stay_is_not_deleted_along(study: Study) -> None:
+    study.grow()
+    names = {"d#.txt", "d[.txt", "d(.txt"}
+    study.upload(*(study.local(study.resource(), name, b"x") for name in names))
+    doomed = [study.resource().child(Level.FILE, name) for name in ("d#.txt", "d[.txt")]
+    for file in doomed:
+        with suppress(Rejected):
+            study.gateway.delete(file, reason="a test", along=doomed)
+    assert "d(.txt" in study.held(study.resource())
 
 
 def test_deleting_a_resource_leaves_the_others(study: Study) -> None:

@@ -21,7 +21,7 @@ from xnat_sync.gateway.listings import ImageListing, SessionListing, SubjectList
 from xnat_sync.gateway.replies import Reply, error_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from xnat_sync.core.rights import Rights
@@ -320,11 +320,11 @@ class RestGateway:
         if reply.status != 404:
             _checked(reply, resource)
 
-    def delete(self, ref: Ref, *, reason: str) -> None:
+    def delete(self, ref: Ref, *, reason: str, along: Collection[Ref] = ()) -> None:
         """See `Gateway.delete`."""
         match ref.level:
             case Level.FILE:
-                self._delete_file(ref, reason)
+                self._delete_file(ref, reason, along)
             case Level.RESOURCE:
                 self._delete(paths.object_path(ref), [], ref, reason)
             case _:
@@ -415,13 +415,15 @@ class RestGateway:
         if reply.status != 404:
             _checked(reply, ref)
 
-    def _delete_file(self, file: Ref, reason: str) -> None:
+    def _delete_file(self, file: Ref, reason: str, along: Collection[Ref]) -> None:
         resource = file.parent
         assert resource
-        held = {found.ref.label for found in self.resource_files(resource)}
-        if file.label not in held:
+        held = {found.ref for found in self.resource_files(resource)}
+        if file not in held:
             return
-        name = paths.delete_name(file.label, held)
+        name = paths.delete_name(file.label, [found.label for found in held])
+        if name is None:
+            name = paths.delete_name(file.label, [found.label for found in held.difference(along)])
         if name is None:
             raise Rejected("XNAT would delete other files along with it", ref=file)
         self._delete(paths.file_path(resource, name), [], file, reason)
