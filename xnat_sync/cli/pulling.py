@@ -87,6 +87,7 @@ def _download(gateway: Reader, ref: Ref, held: RemoteFile, path: Path) -> str:
 
     Raises:
         IntegrityError: what came is not what the server's listing says.
+        UsageError: there is no room for it, or no permission.
 
     """
     if os.path.lexists(path):
@@ -106,6 +107,8 @@ def _download(gateway: Reader, ref: Ref, held: RemoteFile, path: Path) -> str:
         return str(error)
     except NotFound:
         return "the server lists it and does not have it"
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
     return ""
 
 
