@@ -34,6 +34,7 @@ from xnat_sync.core.localside import Breach, Whole
 from xnat_sync.core.outcome import Status
 from xnat_sync.core.planner import ON_DISK, compare_file, files_to_hash, idle_patterns, make_plan, select
 from xnat_sync.core.policy import SyncPolicy
+from xnat_sync.core.refs import Ref
 from xnat_sync.core.rules import RULES
 from xnat_sync.core.state import DesiredState, FileSpec, RemoteState
 from xnat_sync.core.verification import Fault, Finding, Verification
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xnat_sync.core.outcome import Outcome, Report
-    from xnat_sync.core.refs import Ref
     from xnat_sync.gateway.api import GatewayFactory, Reader
 from xnat_sync.local.disk import Disk
 from xnat_sync.local.whole import read_whole
@@ -325,7 +325,9 @@ def _observe(
 def _finding(spec: FileSpec, remote: RemoteState, policy: SyncPolicy) -> Finding | None:
     held = remote.files.get(spec.ref)
     if held is None:
-        return Finding(ref=spec.ref, fault=Fault.MISSING, message="not on the server")
+        seen = Ref.project_of(spec.ref.project) in remote.objects
+        message = "not on the server" if seen else "the project does not exist, or this account may not see it"
+        return Finding(ref=spec.ref, fault=Fault.MISSING, message=message)
     diffs = compare_file(spec, held, policy)
     if not diffs:
         return None
