@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
@@ -9,13 +10,18 @@ def main() -> None:
     """Run the command line and leave with its exit status."""
     try:
         # In here, since importing is most of the time of a short command, and Ctrl-C may come at any moment.
+        from xnat_sync.cli.exits import Exit  # noqa: PLC0415 - see above
         from xnat_sync.cli.main import run, tune_collector  # noqa: PLC0415 - see above
 
         tune_collector()
-        sys.exit(run(sys.argv[1:]))
+        status = run(sys.argv[1:])
     except KeyboardInterrupt:
         sys.stderr.write("xnat-sync: interrupted\n")
         sys.exit(130)
+    if status == Exit.INTERRUPTED:
+        # Whoever is still impatient with the rest of an interrupted run gets no trace of it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

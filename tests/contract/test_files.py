@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,6 +65,31 @@ def test_a_file_of_any_name_arrives_under_it(study: Study, name: str) -> None:
         assert study.content(file.ref) == content
     study.gateway.delete(file.ref, reason="a test")
     assert study.held(study.resource()) == {}
+
+
+TWINS = [
+    ("a#b.nii", "a%23b.nii"),
+    ("d[1]/x.nii", "d%5B1%5D/x.nii"),
+    ("ä.nii", "%C3%A4.nii"),
+    ("a(1)=b", "a%281%29%3Db"),
+]
+"""Names of which the second is how a URL writes the first."""
+
+
+@pytest.mark.parametrize("names", TWINS, ids=ascii)
+def test_a_file_is_never_taken_for_the_one_that_a_url_writes_alike(study: Study, names: tuple[str, str]) -> None:
+    study.grow()
+    first, second = (study.local(study.resource(), name, name.encode()) for name in names)
+    study.upload(first, second)
+    assert study.content(second.ref) == names[1].encode()
+    assert study.gateway.disk_size(second.ref) == second.size
+    try:
+        assert study.content(first.ref) == names[0].encode()
+        assert study.gateway.disk_size(first.ref) == first.size
+    except Rejected:
+        assert names != TWINS[-1], "a URL can carry these characters as they are"
+    study.gateway.delete(second.ref, reason="a test")
+    assert study.content(first.ref) == names[0].encode()
 
 
 def test_many_files_arrive_at_once(study: Study) -> None:
@@ -223,6 +249,27 @@ def test_exactly_one_file_is_deleted(study: Study) -> None:
             assert target.startswith("d"), "only names that are alike but for odd characters cannot be told apart"
         else:
             assert set(study.held(study.resource())) == set(others)
+
+
+def test_files_that_xnat_cannot_tell_apart_are_deleted_together(study: Study) -> None:
+    study.grow()
+    names = {"d#.txt", "d[.txt", "d1.txt", "c.txt", "e#", "e#f"}
+    study.upload(*(study.local(study.resource(), name, b"x") for name in names))
+    doomed = [study.resource().child(Level.FILE, name) for name in ("d#.txt", "d[.txt", "d1.txt", "e#")]
+    for file in doomed:
+        study.gateway.delete(file, reason="a test", along=doomed)
+    assert set(study.held(study.resource())) == {"c.txt", "e#f"}
+
+
+def test_a_file_that_is_to_stay_is_not_deleted_along(study: Study) -> None:
+    study.grow()
+    names = {"d#.txt", "d[.txt", "d(.txt"}
+    study.upload(*(study.local(study.resource(), name, b"x") for name in names))
+    doomed = [study.resource().child(Level.FILE, name) for name in ("d#.txt", "d[.txt")]
+    for file in doomed:
+        with suppress(Rejected):
+            study.gateway.delete(file, reason="a test", along=doomed)
+    assert "d(.txt" in study.held(study.resource())
 
 
 def test_deleting_a_resource_leaves_the_others(study: Study) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from xnat_sync.core.refs import Ref
+from xnat_sync.core.refs import Level, Ref
 from xnat_sync.guards.backup import _path_of
 from xnat_sync.server.faults import Fault, FaultKind
 
@@ -144,3 +144,9 @@ def test_no_name_on_a_server_leads_out_of_the_folder(tmp_path: Path) -> None:
     for text in ("P/S/resource:R/../../../x", "P/S/resource:R/./x", "P/S/resource:R//etc/x", "P/S/resource:R/a\\..\\b"):
         path = _path_of(Ref.parse(text), tmp_path)
         assert path.resolve().is_relative_to(tmp_path.resolve() / "P/S/resource:R"), text
+
+
+def test_no_two_names_on_a_server_become_one(tmp_path: Path) -> None:
+    names = ['a"', "a%22", "a%2522", "a%25", "a%", "a", "%", "%2E", ".", "%2E%2E", ".."]
+    resource = Ref.parse("P/S/resource:R")
+    assert len({_path_of(resource.child(Level.FILE, name), tmp_path) for name in names}) == len(names)

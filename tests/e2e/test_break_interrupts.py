@@ -110,3 +110,36 @@ def test_an_interrupted_plan_does_not_wait_for_the_server(study: Path, server: R
     assert out == ""
     assert err.endswith("xnat-sync: interrupted\n")
     assert [entry.path for entry in server.log if entry.method == "DELETE"] == ["/data/JSESSION"]
+
+
+@pytest.mark.parametrize("command", [["plan"], ["apply", "--yes"]], ids=["plan", "apply"])
+@pytest.mark.parametrize("path", ["^/$", "/data/services/auth", "/data/auth"])
+def test_an_interrupt_does_not_wait_for_a_login(
+    study: Path, server: RunningServer, command: list[str], path: str
+) -> None:
+    server.faults.add(Fault(kind=FaultKind.DELAY, path=path, seconds=SILENCE, times=0))
+    ((_, calls),) = server.faults._rules
+    with started(server, *command, str(study)) as process:
+        wait_until(lambda: calls[0], process)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, err
+    assert err == "reading the server\nxnat-sync: interrupted\n"
+
+
+def test_a_second_interrupt_does_not_wait_for_a_new_login(study: Path, server: RunningServer) -> None:
+    again = Fault(kind=FaultKind.DELAY, method="PUT", path="/services/auth", seconds=SILENCE, first=2, times=0)
+    server.faults.add(again)
+    server.faults.add(Fault(kind=FaultKind.ANONYMOUS, method="PUT", path="/files", times=0))
+    (_, calls), _ = server.faults._rules
+    with started(server, "apply", "--yes", "--format", "json", str(study)) as process:
+        wait_until(lambda: calls[0] == 2, process)
+        process.send_signal(signal.SIGINT)
+        assert process.stderr is not None
+        while "once more to stop now" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert json.loads(out)["interrupted"]

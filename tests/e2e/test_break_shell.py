@@ -81,6 +81,31 @@ def test_both_streams_in_one_file_are_in_order(shell: Callable[..., subprocess.C
     assert log.index("Plan: ") < log.index("apply: ")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that only Linux has")  # noqa: PTH110 - a device
+@pytest.mark.parametrize("command", ["plan study.yaml", "plan study.yaml --format json", "schema", "apply study.yaml"])
+def test_a_stream_without_room_is_told(shell: Callable[..., subprocess.CompletedProcess[str]], command: str) -> None:
+    done = shell(f"$XS {command} --yes >/dev/full" if "apply" in command else f"$XS {command} >/dev/full")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.endswith("xnat-sync: No space left on device\n")
+    assert shell("$XS plan study.yaml 2>/dev/full").returncode == 1
+
+
+def test_a_disk_without_room_is_told(shell: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    assert shell("$XS apply --yes study.yaml").returncode == 0
+    for line, said in (
+        ("$XS pull --project P --out p.yaml --files files", "cannot write files/"),
+        ("$XS render study.yaml --out r.yaml", "cannot write r.yaml"),
+        ("$XS plan study.yaml --out plan.json", "cannot write the plan"),
+    ):
+        # No file may be larger than nothing; what is written elsewhere by the way, a cache, is not missed.
+        done = shell(f"ulimit -f 0; {line}")
+        assert done.returncode == 64, done.stderr
+        assert "Traceback" not in done.stderr
+        assert said in done.stderr
+    assert shell("find . -name '*.part' -o -name '[pr].yaml'").stdout == ""
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
 def test_a_stream_of_another_encoding(shell: Callable[..., subprocess.CompletedProcess[str]], encoding: str) -> None:
     narrow = {"PYTHONIOENCODING": encoding}

@@ -117,6 +117,9 @@ def test_a_hidden_project_may_be_missing_or_not(
     done = cli("plan", manifest(STUDY), environ=login("outsider"))
     assert "or this account may not see it" in done.out
     assert cli("apply", "--yes", manifest(STUDY), environ=login("outsider")).status == 7
+    proof = cli("verify", manifest(STUDY), environ=login("outsider"))
+    assert proof.status == 2
+    assert "the project does not exist, or this account may not see it" in proof.out
 
 
 def test_projects_that_only_administrators_create(

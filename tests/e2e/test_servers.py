@@ -40,10 +40,15 @@ def study(images: Path, manifest: Callable[[str], Path]) -> Path:
     return manifest(STUDY)
 
 
-def test_a_site_that_demands_a_justification_gets_one(
-    cli: Cli, study: Path, images: Path, server: RunningServer, http: requests.Session
+@pytest.mark.parametrize(
+    "demands",
+    [("showChangeJustification", "requireChangeJustification"), ("requireEventName",)],
+    ids=["reason", "name"],
+)
+def test_a_site_that_demands_words_for_each_change_gets_them(
+    cli: Cli, study: Path, images: Path, server: RunningServer, http: requests.Session, demands: tuple[str, ...]
 ) -> None:
-    for name in ("showChangeJustification", "requireChangeJustification"):
+    for name in demands:
         assert http.post(f"{server.url}/xapi/siteConfig/{name}", json=True).status_code == 200
     assert cli("apply", "--yes", study).status == 0
     side = images / "sub-01/ses-01/func/sub-01_ses-01_task-rest_bold.json"
@@ -54,6 +59,8 @@ def test_a_site_that_demands_a_justification_gets_one(
     done = cli("apply", "--yes", "--allow-delete", "--reason", " ", study)
     assert done.status == 0, done.out
     assert cli("plan", "--detailed-exitcode", study).status == 0
+    changes = [entry for entry in server.log.writes if entry.path.startswith(("/data/projects", "/data/services/re"))]
+    assert all("event_action=" in entry.query and "event_reason=" in entry.query for entry in changes)
 
 
 @pytest.mark.parametrize("version", ["1.7.6", "1.8.0", "1.8.10", "1.9.3", "1.10.1"])

@@ -159,6 +159,25 @@ def test_deletes_go_from_the_leaves_up_and_are_looked_at(study: Study, server: M
     assert study.plan().is_empty
 
 
+NIFTI = [Ref.parse(f"P/S1/E1/scan:1/resource:NIFTI/sub/{number}.nii") for number in range(3)]
+
+
+def test_a_file_that_went_along_with_another_is_deleted(study: Study, server: MemoryServer) -> None:
+    study.run()
+    study.absent = dict.fromkeys(NIFTI)
+    study.files = {}
+
+    def fault(call: Call) -> None:
+        if call.method == "delete" and call.moment is Moment.AFTER:
+            server.remove(NIFTI[2])
+            study.stop.request()
+
+    server.fault = fault
+    report = study.run()
+    assert statuses(report) == {str(NIFTI[0]): "applied", str(NIFTI[1]): "cancelled", str(NIFTI[2]): "applied"}
+    assert server.calls["delete"] == 1
+
+
 def test_a_delete_that_did_nothing_is_a_failure(study: Study, server: MemoryServer) -> None:
     study.run()
     del study.objects[Ref.parse("P/S1/E1/scan:1")]

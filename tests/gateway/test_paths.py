@@ -69,8 +69,16 @@ def test_a_name_is_stored_as_it_is_or_does_not_fit_a_url(name: str) -> None:
 def test_a_name_is_found_by_what_a_download_asks_for(name: str) -> None:
     written = paths.read_name(name)
     if written is not None:
+        assert paths.looked_for(written) == as_xnat_stores(written)
         assert name in (as_xnat_stores(written), unquote_plus(written))
         assert not re.search(r"%25|%2F|%5C|%2E|%3B|;|\\|//", written, re.IGNORECASE)
+
+
+@pytest.mark.parametrize("name", ["a.nii", "it's (1), ok!.nii", "a b+c#d.nii", "a(1)&b=c@d:e$.nii", "a%23b", "a=b%23"])
+def test_what_is_looked_for_by_its_own_name_cannot_be_another(name: str) -> None:
+    written = paths.read_name(name)
+    assert written
+    assert paths.looked_for(written) == name
 
 
 @given(st.sets(NAMES | ODD_NAMES, min_size=1, max_size=6), st.data())

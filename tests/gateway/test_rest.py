@@ -172,6 +172,7 @@ def test_every_write_carries_its_reason(tmp_path: Path) -> None:
     writes = [request for request in transport.asked if request.method != "GET"]
     assert len(writes) == 3
     assert all("event_reason=why" in request.query for request in writes)
+    assert all("event_action=" in request.query for request in writes)
 
 
 # --- on the embedded server: few requests

@@ -52,6 +52,18 @@ def recall(folder: Path, path: Path) -> str | None:
         return cache.get(str(path))
 
 
+@pytest.mark.parametrize("year", [1902, 1969, 2106, 2300, 2440])
+def test_a_date_far_away_is_no_trouble(folder: Path, file: Path, year: int) -> None:
+    """SQLite's integers end in 2262."""
+    seconds = int((year - 1970) * 365.2425 * 24 * 3600)
+    os.utime(file, (seconds, seconds))
+    assert stamped(md5_of, str(file))[0] == MD5
+    remember(folder, file)
+    assert recall(folder, file) == MD5
+    os.utime(file, (seconds + 1, seconds + 1))
+    assert recall(folder, file) is None
+
+
 def test_what_was_read_is_known_to_the_next_run(folder: Path, file: Path) -> None:
     remember(folder, file)
     assert recall(folder, file) == MD5

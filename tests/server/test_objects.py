@@ -655,6 +655,20 @@ def test_strict_sites_want_a_reason(server: RunningServer, study: Any) -> None:
     assert study.put(f"{SUBJECT}?group=g&event_reason=why").status_code == 200
 
 
+def test_strict_sites_want_a_name_for_each_change(server: RunningServer, study: Any) -> None:
+    """requireEventName: 500 without words on PUT, 403 with words on DELETE; a reason does not stand in for it."""
+    server.context.preferences.set("requireEventName", "true")
+    for uri in (f"{SUBJECT}?group=g", f"{SESSION}/scans/1?quality=usable", "/data/projects/P?name=new"):
+        assert study.put(f"{uri}&event_reason=why").status_code == 500, uri
+        assert study.put(f"{uri}&event_action=Sync").status_code == 200, uri
+    assert study.put("/data/projects/Q?event_reason=why").status_code == 500
+    assert study.put("/data/projects/Q?event_action=Sync").status_code == 200
+    for uri in (f"{SESSION}/scans/1", SESSION, SUBJECT):
+        reply = study.delete(f"{uri}?event_reason=why")
+        assert (reply.status_code, message(reply)) == (403, "Event name required.")
+        assert study.delete(f"{uri}?event_action=Sync").status_code == 200
+
+
 def test_delete_removes_children(study: Any) -> None:
     """200 and empty, then 404; twice is 404."""
     assert answer(study.delete(SUBJECT)) == (200, "")

@@ -6,6 +6,7 @@ import gc
 import logging
 import os
 import sys
+from contextlib import suppress
 from itertools import pairwise
 from typing import TYPE_CHECKING, TextIO
 
@@ -54,10 +55,18 @@ def run(arguments: Sequence[str], console: Console | None = None) -> int:
         console.err.write("xnat-sync: interrupted\n")
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        return _reader_left()
+        return _output_is_gone()
+    except OSError as error:
+        return _machine_failed(error, console)
 
 
 def _dispatch(invocation: Invocation, console: Console) -> int:
+    status = _carried_out(invocation, console)
+    console.out.flush()
+    return status
+
+
+def _carried_out(invocation: Invocation, console: Console) -> int:
     if isinstance(invocation.command, Demo):
         from xnat_sync.cli.demo import demo
 
@@ -115,7 +124,20 @@ def _log_to(stream: TextIO, *, debug: bool) -> None:
     logger.propagate = False
 
 
-def _reader_left() -> int:
-    """Standard output was closed early, as ``head`` does: leave without the noise of a second failure at exit."""
+def _machine_failed(error: OSError, console: Console) -> int:
+    """Say in words that this machine has no room, no permission or no such thing; where from is for who debugs."""
+    logging.getLogger("xnat_sync").debug("this machine failed", exc_info=error)
+    place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
+    with suppress(OSError):
+        console.err.write(f"xnat-sync: {visible(place + (error.strerror or str(error)))}\n")
+    try:
+        console.out.flush()
+    except OSError:
+        return _output_is_gone()
+    return Exit.UNEXPECTED
+
+
+def _output_is_gone() -> int:
+    """Standard output was closed early, as ``head`` does, or has no room: no second failure at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return Exit.UNEXPECTED

@@ -17,6 +17,7 @@ from xnat_sync.engine.harvest import harvest
 from xnat_sync.engine.pool import open_pool
 from xnat_sync.engine.stop import Stop
 from xnat_sync.gateway.readonly import ReadOnly
+from xnat_sync.local.arriving import arriving
 from xnat_sync.local.digest import md5_of
 from xnat_sync.manifest.pulled import Pulled, choose, manifest_of
 from xnat_sync.report.progress import listener_for
@@ -86,30 +87,28 @@ def _download(gateway: Reader, ref: Ref, held: RemoteFile, path: Path) -> str:
 
     Raises:
         IntegrityError: what came is not what the server's listing says.
+        UsageError: there is no room for it, or no permission.
 
     """
     if os.path.lexists(path):
         same = path.is_file() and path.stat().st_size == held.size and held.md5 in (None, md5_of(str(path)))
         return "" if same else f"{path} is there, and is another file"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name[:200]}.part")
     digest = hashlib.md5(usedforsecurity=False)
     size = 0
     try:
-        with gateway.download(ref) as chunks, part.open("wb") as stream:
+        with arriving(path) as stream, gateway.download(ref) as chunks:
             for chunk in chunks:
                 stream.write(chunk)
                 digest.update(chunk)
                 size += len(chunk)
-        if size != held.size >= 0 or held.md5 not in (None, digest.hexdigest()):
-            raise IntegrityError(f"{ref.short} came as {size:,} bytes, md5 {digest.hexdigest()}", ref=ref)
-        part.replace(path)
-    except Rejected:
-        return "its name holds what no URL to XNAT can carry"
+            if size != held.size >= 0 or held.md5 not in (None, digest.hexdigest()):
+                raise IntegrityError(f"{ref.short} came as {size:,} bytes, md5 {digest.hexdigest()}", ref=ref)
+    except Rejected as error:
+        return str(error)
     except NotFound:
         return "the server lists it and does not have it"
-    finally:
-        part.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
     return ""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,8 @@ def write_new(path: Path, text: str) -> None:
     except FileExistsError:
         raise UsageError(f"{path} exists; --out names another file") from None
     except OSError as error:
+        with suppress(OSError):
+            path.unlink()  # Half a manifest is none.
         raise UsageError(f"cannot write {path}: {error}") from error
 
 

@@ -30,7 +30,7 @@ from xnat_sync.engine.sittings import Sitting, sittings
 from xnat_sync.engine.stop import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from xnat_sync.core.state import RemoteObject
     from xnat_sync.engine.pool import Pool
@@ -176,10 +176,22 @@ class Execution:
         return [change for change in deletes if change.ref not in blocked]
 
     def _delete_work(self, group: tuple[Change, ...]) -> Callable[[Gateway], Sequence[Outcome]]:
-        def work(gateway: Gateway) -> Sequence[Outcome]:
-            return [_attempt(_delete, gateway, change, self.reason) for change in group]
+        return lambda gateway: tuple(self._delete_each(gateway, group))
 
-        return work
+    def _delete_each(self, gateway: Gateway, group: tuple[Change, ...]) -> Iterator[Outcome]:
+        """Delete one after another, as far as nobody says stop; some files may go along with one before them."""
+        doomed = held = frozenset(change.ref for change in group)
+        for change in group:
+            if change.ref in held and self.stop.draining:
+                yield Outcome(change=change, status=Status.CANCELLED, message="the run was stopped")
+                continue
+            try:
+                if change.ref in held:
+                    held = _delete(gateway, change.ref, self.reason, doomed)
+            except XnatSyncError as error:
+                yield failed(change, error)
+            else:
+                yield Outcome(change=change, status=Status.APPLIED)
 
     def _check_objects(self, groups: Sequence[Group], writer: ObjectWriter) -> None:
         """Read back what was created and updated; the server drops what it does not understand and answers 200.
@@ -256,24 +268,19 @@ def _sent_in(sitting: Sitting) -> Iterable[_Job]:
     return () if sitting.open else (_Job(changes=(), work=sitting.judge, looks_only=True),)
 
 
-def _attempt(action: Callable[[Gateway, Change, str], None], gateway: Gateway, change: Change, reason: str) -> Outcome:
-    try:
-        action(gateway, change, reason)
-    except XnatSyncError as error:
-        return failed(change, error)
-    return Outcome(change=change, status=Status.APPLIED)
+def _delete(gateway: Gateway, ref: Ref, reason: str, doomed: frozenset[Ref]) -> frozenset[Ref]:
+    """Delete, and look: for a file or a resource one listing says whether it is gone, and which of its files are not.
 
-
-def _delete(gateway: Gateway, change: Change, reason: str) -> None:
-    """Delete, and look: for a file or a resource one listing says whether it is gone."""
-    ref = change.ref
-    gateway.delete(ref, reason=reason)
+    ``doomed`` are files that may go along.
+    """
+    gateway.delete(ref, reason=reason, along=doomed)
     resource = ref.at(Level.RESOURCE)
     if resource is None:
-        return
-    left = [file.ref for file in gateway.resource_files(resource) if ref in (file.ref, resource)]
-    if left:
+        return frozenset()
+    held = frozenset(file.ref for file in gateway.resource_files(resource))
+    if held and ref in (resource, *held):
         raise Rejected("the server answered success but it is still there", ref=ref)
+    return held
 
 
 def _delete_groups(wave: Sequence[Change]) -> list[tuple[Change, ...]]:

@@ -1,4 +1,6 @@
-"""Workers: the only place of the client that starts threads, but for the digest of a large file (`gateway.hashing`).
+"""Workers: the only place of the client that starts threads, but for two of the gateway's.
+
+Those compute the digest of a large file (`gateway.hashing`) and log in (`gateway.wire.patience`).
 
 Each worker thread gets a gateway of its own from a factory; what a job returns or raises comes back to the caller's
 thread, which alone owns state, screen and interrupt.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from xnat_sync.core.refs import Ref
@@ -156,7 +156,8 @@ class Reader(Protocol):
 
         Raises:
             NotFound: there is no such file.
-            Rejected: the name holds something that no URL to XNAT can carry: ``%``, ``;`` or a backslash.
+            Rejected: the name holds something that no URL to XNAT can carry: ``%``, ``;`` or a backslash; or another
+                file is stored under the text by which a URL would write it, as ``a%23b`` beside ``a#b``.
 
         """
         ...
@@ -212,11 +213,13 @@ class Gateway(Reader, Protocol):
         """
         ...
 
-    def delete(self, ref: Ref, *, reason: str) -> None:
+    def delete(self, ref: Ref, *, reason: str, along: Collection[Ref] = ()) -> None:
         """Delete an object with all below it, a resource, or one file and no other. Safe to repeat: absent is done.
 
+        ``along`` are files that are to go too: where XNAT cannot tell a file from them, they go with it.
+
         Raises:
-            Rejected: XNAT has no way to delete this file alone.
+            Rejected: XNAT has no way to delete this file without one that is to stay.
 
         """
         ...

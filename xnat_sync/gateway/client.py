@@ -21,6 +21,7 @@ from xnat_sync.gateway.rest import Memory, Request, RestGateway
 from xnat_sync.gateway.secrecy import scrubbed
 from xnat_sync.gateway.wire.http import CONNECT_SECONDS, READ_SECONDS, Http, Opened, text_of
 from xnat_sync.gateway.wire.login import Account, Session
+from xnat_sync.gateway.wire.patience import awaited
 from xnat_sync.gateway.wire.translation import translated
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class XnatConnection:
             if self._session is None or self._session.generation == ended:
                 try:
                     with self.discreet():
-                        self._session = self._account.log_in(ended + 1)
+                        self._session = self._log_in(ended + 1)
                 except NotAuthenticated as error:
                     if ended and self._doubted < _DOUBTED_REFUSALS:
                         self._doubted += 1
@@ -144,6 +145,12 @@ class XnatConnection:
                     raise
                 self._doubted = 0
             return self._session
+
+    def _log_in(self, generation: int) -> Session:
+        """A new login. Xnatpy's connections are its own, so a cut leaves it to itself instead of breaking it off."""
+        if self.is_cut:
+            raise Unreachable("given up")
+        return awaited(lambda: self._account.log_in(generation), lambda: self.is_cut)
 
     def session_was_good(self) -> None:
         """A request got an answer that was meant for the account."""

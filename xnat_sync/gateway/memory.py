@@ -28,7 +28,7 @@ from xnat_sync.gateway.columns import EXPERIMENT_NAMES
 from xnat_sync.gateway.memorystore import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from xnat_sync.core.state import ObjectSpec, RemoteFile, RemoteObject
@@ -357,8 +357,8 @@ class MemoryGateway:
                 with self._lock:
                     store.refresh(resource, repairs, checksums=self._server.checksums)
 
-    def delete(self, ref: Ref, *, reason: str) -> None:
-        """See `Gateway.delete`."""
+    def delete(self, ref: Ref, *, reason: str, along: Collection[Ref] = ()) -> None:
+        """See `Gateway.delete`. Each file can be told from all others."""
         with self._answering(Call(method="delete", ref=ref, reason=reason)) as store:
             if store is not None:
                 with self._lock:

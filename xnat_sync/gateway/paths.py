@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, unquote_plus
 
 from xnat_sync.core.addresses import has_address
 from xnat_sync.core.errors import Rejected
@@ -28,10 +28,13 @@ _FOLDERS = {
 }
 _URL_SAFE_NAME = re.compile(r"[A-Za-z0-9._~ +-]+")
 _DOTS_ONLY = re.compile(r"\.+")
+_RAW = "&=,()'!@:$"
+"""Characters that a URL carries as they are. A star too, but where no file has the name it asks for a listing."""
 
 LONGEST_LIST = 5500
 """Characters of accession IDs in a path: Tomcat takes 8 KiB for the whole head of a request."""
 
+LOGIN = "/data/services/auth"
 AUTH = "/data/auth"
 JSESSION = "/data/JSESSION"
 BUILD_INFO = "/xapi/siteConfig/buildInfo"
@@ -179,17 +182,23 @@ def write_name(name: str) -> str:
 def read_name(name: str) -> str | None:
     """A name as a download has to spell it; ``None`` if the server's firewall lets no such URL through.
 
-    The server compares with the stored name as it stands and then with the decoded one (`CatalogUtils.getEntryByURI`).
+    The server compares with the stored name as it stands and then with the decoded one (`CatalogUtils.getEntryByURI`),
+    so a spelling that is not `looked_for` under the name itself finds another file where one is stored under that text.
     """
     # A stored "a%23b" came by URL from some other client, and is asked for by the same text; but a text with %20 or %2B
     # is decoded before anything is compared (`FileList`).
-    already_written = re.fullmatch(r"(?:[A-Za-z0-9._~/-]|%(?!20|25|2B|2F|5C|2E|3B)[0-9A-F]{2})*", name)
+    already_written = re.fullmatch(rf"(?:[A-Za-z0-9._~/{_RAW}-]|%(?!20|25|2B|2F|5C|2E|3B)[0-9A-F]{{2}})*", name)
     if "%" in name and already_written:
         return name
     parts = name.split("/")
     if any(not part or _DOTS_ONLY.fullmatch(part) for part in parts) or re.search(r"[%;\\\x00-\x1f]", name):
         return None
-    return quote(name, safe="/~")
+    return quote(name, safe="/~" + _RAW)
+
+
+def looked_for(written: str) -> str:
+    """The name that the server looks for first, asked for a written one (`FileList`)."""
+    return unquote_plus(written) if re.search("%20|%2B", written) else written
 
 
 def delete_name(name: str, others: Iterable[str]) -> str | None:

@@ -21,7 +21,7 @@ from xnat_sync.gateway.listings import ImageListing, SessionListing, SubjectList
 from xnat_sync.gateway.replies import Reply, error_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from xnat_sync.core.rights import Rights
@@ -239,7 +239,7 @@ class RestGateway:
 
     def disk_size(self, file: Ref) -> int | None:
         """See `Reader.disk_size`."""
-        reply = self._transport.send(Request(method="HEAD", path=_readable_path(file), ref=file))
+        reply = self._transport.send(Request(method="HEAD", path=self._readable_path(file), ref=file))
         if reply.status == 404:
             return None
         stated = _checked(reply, file).headers.get("content-length", "")
@@ -259,7 +259,7 @@ class RestGateway:
     @contextmanager
     def download(self, file: Ref) -> Iterator[Iterator[bytes]]:
         """See `Reader.download`."""
-        with self._transport.stream(Request(method="GET", path=_readable_path(file), ref=file)) as chunks:
+        with self._transport.stream(Request(method="GET", path=self._readable_path(file), ref=file)) as chunks:
             yield chunks
 
     def close(self) -> None:
@@ -272,7 +272,8 @@ class RestGateway:
         """See `Gateway.put_object`."""
         ref = spec.ref
         _require_label(ref)
-        query = [*codec.object_query(spec, fields, exists=exists), *_reason(reason)]
+        action = f"{'Modified' if exists else 'Added'} {ref.level.noun}"
+        query = [*codec.object_query(spec, fields, exists=exists), *_event(action, reason)]
         self._note_answer(ref, self._put_attributes(paths.object_path(ref), query, ref))
 
     def put_session(self, session: ObjectSpec, scans: Sequence[ObjectSpec], *, reason: str) -> None:
@@ -280,7 +281,7 @@ class RestGateway:
         for spec in (session, *scans):
             _require_label(spec.ref)
             paths.object_path(spec.ref)  # What has no address by itself gets none here either.
-        query = [*codec.session_query(session, scans), *_reason(reason)]
+        query = [*codec.session_query(session, scans), *_event("Added session", reason)]
         self._note_answer(session.ref, self._put_attributes(paths.object_path(session.ref), query, session.ref))
 
     def upload(
@@ -302,7 +303,7 @@ class RestGateway:
         request = Request(
             method="PUT",
             path=paths.file_path(resource, name),
-            query=encode_query([*query, *_reason(reason)]),
+            query=encode_query([*query, *_event("Uploaded file", reason)]),
             open_body=opener,
             content_type="application/octet-stream" if as_itself else "application/x-tar",
             size=sum(file.size for file in files),
@@ -315,17 +316,17 @@ class RestGateway:
 
     def refresh(self, resource: Ref, repairs: frozenset[Repair], *, size: int, reason: str) -> None:
         """See `Gateway.refresh`."""
-        query = encode_query([*codec.refresh_query(resource, repairs), *_reason(reason)])
+        query = encode_query([*codec.refresh_query(resource, repairs), *_event("Refreshed catalog", reason)])
         request = Request(method="POST", path=paths.REFRESH, query=query, size=size, ref=resource)
         reply = self._transport.send(request)
         if reply.status != 404:
             _checked(reply, resource)
 
-    def delete(self, ref: Ref, *, reason: str) -> None:
+    def delete(self, ref: Ref, *, reason: str, along: Collection[Ref] = ()) -> None:
         """See `Gateway.delete`."""
         match ref.level:
             case Level.FILE:
-                self._delete_file(ref, reason)
+                self._delete_file(ref, reason, along)
             case Level.RESOURCE:
                 self._delete(paths.object_path(ref), [], ref, reason)
             case _:
@@ -398,19 +399,33 @@ class RestGateway:
         )
         return _checked(self._transport.send(request), ref)
 
+    def _readable_path(self, file: Ref) -> str:
+        """The path of a file's bytes, and of no other's."""
+        assert file.parent
+        name = paths.read_name(file.label)
+        if name is None:
+            raise Rejected("no URL can carry this file name, so the file cannot be asked for", ref=file)
+        first = paths.looked_for(name)
+        if first != file.label and any(held.ref.label == first for held in self.resource_files(file.parent)):
+            raise Rejected(f"its name is in a URL that of the file {first}, so it cannot be asked for", ref=file)
+        return paths.file_path(file.parent, name)
+
     def _delete(self, path: str, query: Query, ref: Ref, reason: str) -> None:
-        request = Request(method="DELETE", path=path, query=encode_query([*query, *_reason(reason)]), ref=ref)
+        query = [*query, *_event(f"Removed {ref.level.noun}", reason)]
+        request = Request(method="DELETE", path=path, query=encode_query(query), ref=ref)
         reply = self._transport.send(request)
         if reply.status != 404:
             _checked(reply, ref)
 
-    def _delete_file(self, file: Ref, reason: str) -> None:
+    def _delete_file(self, file: Ref, reason: str, along: Collection[Ref]) -> None:
         resource = file.parent
         assert resource
-        held = {found.ref.label for found in self.resource_files(resource)}
-        if file.label not in held:
+        held = {found.ref for found in self.resource_files(resource)}
+        if file not in held:
             return
-        name = paths.delete_name(file.label, held)
+        name = paths.delete_name(file.label, [found.label for found in held])
+        if name is None:
+            name = paths.delete_name(file.label, [found.label for found in held.difference(along)])
         if name is None:
             raise Rejected("XNAT would delete other files along with it", ref=file)
         self._delete(paths.file_path(resource, name), [], file, reason)
@@ -454,15 +469,6 @@ def encode_query(query: Query) -> str:
     return urlencode(query, quote_via=quote, safe="/:@,")
 
 
-def _readable_path(file: Ref) -> str:
-    """The path of a file's bytes."""
-    assert file.parent
-    name = paths.read_name(file.label)
-    if name is None:
-        raise Rejected("no URL can carry this file name, so the file cannot be asked for", ref=file)
-    return paths.file_path(file.parent, name)
-
-
 def _word(reply: Reply) -> str:
     """The value of a preference."""
     return reply.text.strip().strip('"').lower()
@@ -474,8 +480,9 @@ def _checked(reply: Reply, ref: Ref | None) -> Reply:
     return reply
 
 
-def _reason(reason: str) -> Query:
-    return [("event_reason", reason)] if reason else []
+def _event(action: str, reason: str) -> Query:
+    """What XNAT's history shall say of a write: sites may demand either part (`PersistentWorkflowUtils`)."""
+    return [("event_action", action), *([("event_reason", reason)] if reason else [])]
 
 
 def _require_label(ref: Ref) -> None:

@@ -33,7 +33,7 @@ from xnat_sync.gateway.body import Meter
 from xnat_sync.gateway.health import Health, is_silence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from xnat_sync.core.refs import Ref
     from xnat_sync.core.rights import Rights
@@ -273,9 +273,9 @@ class Retrying:
         """See `Gateway.refresh`."""
         self._again(lambda: self._gateway.refresh(resource, repairs, size=size, reason=reason))
 
-    def delete(self, ref: Ref, *, reason: str) -> None:
+    def delete(self, ref: Ref, *, reason: str, along: Collection[Ref] = ()) -> None:
         """See `Gateway.delete`."""
-        self._again(lambda: self._gateway.delete(ref, reason=reason))
+        self._again(lambda: self._gateway.delete(ref, reason=reason, along=along))
 
 
 class RetryingFactory:

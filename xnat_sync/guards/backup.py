@@ -17,6 +17,7 @@ from xnat_sync.core.errors import IntegrityError, UsageError, XnatSyncError
 from xnat_sync.core.outcome import Failure, Outcome, Status
 from xnat_sync.core.prune import holds_derived
 from xnat_sync.core.refs import Level, Ref
+from xnat_sync.local.arriving import arriving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -90,22 +91,17 @@ def _files_of(gateway: Reader, ref: Ref) -> Iterator[RemoteFile]:
 
 
 def _download(gateway: Reader, file: RemoteFile, folder: Path) -> None:
-    path = _path_of(file.ref, folder)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name[:200]}.part")
     digest, size = hashlib.md5(usedforsecurity=False), 0
-    with part.open("wb") as target, gateway.download(file.ref) as chunks:
+    with arriving(_path_of(file.ref, folder)) as target, gateway.download(file.ref) as chunks:
         for chunk in chunks:
             digest.update(chunk)
             size += target.write(chunk)
+        found = digest.hexdigest()
+        if file.md5 not in (None, found) or (file.md5 is None and file.size not in (-1, size)):
+            said = f"md5 {file.md5}" if file.md5 else f"{file.size} bytes"
+            raise IntegrityError(f"{file.ref.short} was read as {size} bytes, md5 {found}, not {said}", ref=file.ref)
         target.flush()
         os.fsync(target.fileno())
-    found = digest.hexdigest()
-    if file.md5 not in (None, found) or (file.md5 is None and file.size not in (-1, size)):
-        part.unlink()
-        said = f"md5 {file.md5}" if file.md5 else f"{file.size} bytes"
-        raise IntegrityError(f"{file.ref.short} was read as {size} bytes, md5 {found}, not {said}", ref=file.ref)
-    part.replace(path)
 
 
 def _path_of(ref: Ref, folder: Path) -> Path:

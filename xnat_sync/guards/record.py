@@ -45,7 +45,7 @@ def make_state_folder(folder: Path) -> None:
     """
     (folder / "runs").mkdir(parents=True, exist_ok=True)
     ignore = folder / ".gitignore"
-    if not ignore.exists():
+    if not ignore.exists() or not ignore.stat().st_size:
         ignore.write_text("*\n", encoding="utf-8")
 
 

@@ -67,9 +67,17 @@ def stamp_of(path: str) -> Stamp | None:
         status = os.stat(path)  # noqa: PTH116 - plain text paths all the way, a million of them
     except OSError:
         return None
-    # SQLite's integers have a sign; some file systems' inodes use the 64th bit.
-    inode = status.st_ino - (1 << 64) if status.st_ino >= 1 << 63 else status.st_ino
-    return Stamp(size=status.st_size, mtime_ns=status.st_mtime_ns, ctime_ns=status.st_ctime_ns, inode=inode)
+    return Stamp(
+        size=status.st_size,
+        mtime_ns=_signed(status.st_mtime_ns),
+        ctime_ns=_signed(status.st_ctime_ns),
+        inode=_signed(status.st_ino),
+    )
+
+
+def _signed(number: int) -> int:
+    """A number as SQLite can keep it, in 64 bits with a sign: some inodes need all bits, and dates after 2262 more."""
+    return (number + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 def stamped(read: Callable[[str], Result], path: str) -> tuple[Result, Stamp | None]:

@@ -65,6 +65,7 @@ def _require_creator(change: Change) -> None:
 def create_project(change: Change, name: str, draft: Draft) -> sqlite3.Row:
     """A new project with its owner and settings; every name it claims must be free."""
     require_id(name, "Invalid character in project ID.")
+    change.require_justification(datatypes.PROJECT)
     burnt = change.db.execute("SELECT 1 FROM burnt_project WHERE id = ?", (name,)).fetchone()
     if burnt is not None and not change.context.preferences.is_on("security.allowProjectIdReuse"):
         raise XnatError(403, f"Project '{name}' was used in a previously deleted project and cannot be reused.")
@@ -104,6 +105,7 @@ def _update(change: Change, existing: sqlite3.Row, draft: Draft) -> None:
     _trim(draft)
     _require_free_names(change.db, existing["id"], draft.fields, aliases)
     draft.require_valid()
+    change.require_justification(datatypes.PROJECT)
     asked = (change.query.get("accessibility") or "").strip()
     if asked:
         set_accessibility(change, existing, asked)

@@ -325,6 +325,26 @@ def test_a_justification_may_be_demanded(http: Any, server: Any, study: Any) -> 
     assert http.put(f"{path}2?update-stats=false", data=b"x", headers=BINARY).status_code == 200
 
 
+def test_a_name_may_be_demanded_for_each_change(http: Any, server: Any, study: Any) -> None:
+    """500 in XNAT's words (PersistentWorkflowUtils) for a file, its removal, a resource and a refresh."""
+    server.context.preferences.set("requireEventName", "true")
+    path = f"{study.scan}{NIFTI}/a"
+    uri = study.scan.removeprefix("/data")
+    asked: tuple[tuple[str, str, dict[str, Any]], ...] = (
+        ("PUT", path, {"data": b"x", "headers": BINARY}),
+        ("DELETE", path, {}),
+        ("PUT", f"{study.scan}/resources/NEW", {}),
+        ("POST", f"/data/services/refresh/catalog?resource=/archive{uri}", {}),
+        ("DELETE", f"{study.scan}/resources/NEW", {}),
+    )
+    for method, url, more in asked:
+        mark = "&" if "?" in url else "?"
+        reply = http.request(method, f"{url}{mark}event_reason=why", **more)
+        assert reply.status_code == 500, (method, url)
+        assert "<h3>Event name required.</h3>" in reply.text
+        assert http.request(method, f"{url}{mark}event_action=Sync", **more).status_code == 200, (method, url)
+
+
 def test_format_content_description_and_tags(http: Any, put: Any, study: Any) -> None:
     """On entry and resource, XML-escaped; tags are appended to the resource at each upload (CatalogUtils)."""
     about = {"format": "A&B", "content": "<T1>", "description": "d", "tags": "one,side=left"}
