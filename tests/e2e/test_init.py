@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -202,3 +203,27 @@ def test_a_folder_without_images_is_said(cli: Cli, tmp_path: Path) -> None:
     assert done.status == 64
     assert "BIDS name" in done.err
     assert cli("init", "--from-bids", tmp_path / "none", "--out", tmp_path / "x.yaml").status == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["participants.tsv", "sub-01/sub-01_sessions.tsv", "sub-01/sub-01_scans.tsv", "dataset_description.json"]
+)
+@pytest.mark.parametrize("odd", ["pipe", "device", "loop", "folder"])
+def test_what_is_no_file_is_not_waited_for(cli: Cli, tmp_path: Path, name: str, odd: str) -> None:
+    """Whatever lies in place of a table is told, here or by validate, and never opened to wait for its content."""
+    make(tmp_path / "bids", "sub-01/anat/sub-01_T1w.nii")
+    place = tmp_path / "bids" / name
+    if odd == "pipe":
+        os.mkfifo(place)
+    elif odd == "folder":
+        place.mkdir()
+    else:
+        place.symlink_to("/dev/zero" if odd == "device" else place.name)
+    done = cli("init", "--from-bids", tmp_path / "bids", "--out", tmp_path / "x.yaml")
+    if odd == "folder" or name.endswith(".json"):
+        assert done.status == 0, done.err
+    else:
+        assert done.status == 3
+        assert place.name in done.err
+    if odd != "folder" and name.endswith(".json"):
+        assert cli("validate", tmp_path / "x.yaml").status == 3

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.options import FromBids
-from xnat_sync.core.errors import ManifestError, UsageError
+from xnat_sync.core.errors import LocalFileError, ManifestError, UsageError
 from xnat_sync.core.yamltext import yaml_text
 from xnat_sync.drafts.bids import survey
-from xnat_sync.drafts.reading import Places, files_below, headings, text_of
+from xnat_sync.drafts.reading import Places, files_below, headings, start_of, text_of
 from xnat_sync.drafts.rules import manifest_of
 from xnat_sync.drafts.table import manifest_of as manifest_of_table
 from xnat_sync.drafts.table import read_table, scans_in
@@ -110,7 +110,7 @@ def _project_in(table: Table, asked: str | None, file: Path) -> str:
 def _project_of(root: Path) -> str:
     """A project ID from the data set's name, or its folder's."""
     try:
-        name = str(json.loads((root / "dataset_description.json").read_text(encoding="utf-8"))["Name"])
-    except (OSError, ValueError, KeyError, TypeError):
+        name = str(json.loads(start_of(root / "dataset_description.json").decode("utf-8-sig"))["Name"])
+    except (LocalFileError, ValueError, KeyError, TypeError, RecursionError):
         name = root.resolve().name
     return re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")[:64] or "PROJECT"
