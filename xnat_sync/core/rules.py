@@ -150,6 +150,7 @@ _WARNINGS = {
     "XS313": ("suspicious voxel sizes", "check pixdim in the header"),
     "XS314": ("suspicious orientation", "check qform and sform in the header"),
     "XS315": ("one file of an image pair without the other in the resource", "add the mate to the same resource"),
+    "XS316": ("an image that may hold its volumes as slices", "look at it; convert it again if files were missing"),
     "XS323": (
         "a repetition time that sidecar and header do not agree on",
         "check both; with gaps between volumes the sidecar is right",
