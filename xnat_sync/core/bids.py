@@ -133,7 +133,7 @@ def side_files(image: str, folders: Mapping[str, Iterable[str]]) -> list[str]:
     """The files that apply to an image, as relative paths: those of the highest folder first.
 
     ``folders`` has the file names in the image's folder and in each above, by the folder's path relative to the root,
-    which is empty.
+    which is empty. Names at the root that say a subject are none of BIDS there.
     """
     home, _, base = image.rpartition("/")
     own = BidsName.parse(base)
@@ -145,7 +145,8 @@ def side_files(image: str, folders: Mapping[str, Iterable[str]]) -> list[str]:
         best: dict[tuple[str, str], tuple[int, str]] = {}
         for name in folders.get(folder, ()):
             parsed = _parsed(name) if name != base else None
-            if parsed is None or not _applies(parsed, own, inherited=folder != home):
+            misplaced = parsed is not None and not folder and folder != home and "sub" in parsed.entities
+            if parsed is None or misplaced or not _applies(parsed, own, inherited=folder != home):
                 continue
             key = (parsed.suffix, parsed.extension)
             extra = _ASSOCIATED.get(parsed.suffix, (None, frozenset[str]()))[1] & parsed.entities.keys()
@@ -168,11 +169,15 @@ def _parsed(name: str) -> BidsName | None:
 def place_of(side: str, image: str) -> str:
     """Under which path a side file lies in its resource, so that it can find its way back into the tree.
 
-    What lies beside the image or at the root goes by its name, which tells the two apart; what lies between by its
-    whole path.
+    What lies beside the image or at the root goes by its name, as long as that tells the two apart; what lies between
+    by its whole path.
     """
     folder, _, name = side.rpartition("/")
-    return name if folder in ("", image.rpartition("/")[0]) else side
+    home = image.rpartition("/")[0]
+    if folder not in ("", home):
+        return side
+    found = path_in_tree(home.rpartition("/")[2] + "-", name)
+    return name if found in (None, side) else side
 
 
 def _downwards(folder: str) -> list[str]:

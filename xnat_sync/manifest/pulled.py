@@ -71,8 +71,8 @@ def _place(file: Ref, resource: Ref, *, bids: bool) -> tuple[str, str]:
     breach = resource_breach(resource.label) or file_name_breach(file.label)
     if breach and breach.rule != "XS211":
         return "", breach.summary
-    if any(brace in file.label for brace in "{}"):
-        return "", "its name has a brace, which no manifest can say"
+    if "${env:" in file.label:
+        return "", "its name is one that a manifest would take from the environment"
     if not bids:
         return "/".join((*(label for _, label in file.parts[1:-1]), file.label)), ""
     scan = file.at(Level.SCAN)
