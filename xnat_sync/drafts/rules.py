@@ -49,6 +49,8 @@ class _Writer:
         self._apart = {
             kind for kind in _DATA if any(kind in kinds and kinds != {kind} for kinds in self._kinds.values())
         }
+        self._types = self._count_types()
+        self._lonely = {visits: self._lonely_folders(visits=visits) for visits in (True, False)}
 
     def manifest(self, project: str, root: str) -> dict[str, Plain]:
         own: dict[str, Plain] = {"id": project, "create": False}
@@ -113,10 +115,16 @@ class _Writer:
         """The type that most of the sessions with a kind of images have."""
         if kind in self._apart:
             return kind
-        types = Counter(
-            self._type_of(kinds) for (_, visit), kinds in self._kinds.items() if kind in kinds and bool(visit) == visits
-        )
+        types = self._types[kind, visits]
         return max(sorted(types), key=lambda name: types[name])
+
+    def _count_types(self) -> dict[tuple[str, bool], Counter[str]]:
+        """How many sessions are of each type, by a kind of images in them and whether they have a folder."""
+        counted: dict[tuple[str, bool], Counter[str]] = defaultdict(Counter)
+        for (_, visit), kinds in self._kinds.items():
+            for kind in kinds:
+                counted[kind, bool(visit)][self._type_of(kinds)] += 1
+        return counted
 
     def _type_of(self, kinds: set[str]) -> str:
         together = kinds - self._apart or kinds
@@ -157,11 +165,11 @@ class _Writer:
             patterns.append(_optional(f"{folder}/{folder.replace('/', '_')}_scans.tsv"))
         patterns += [
             {"from": f"{folder}/{name}/**", "relative_to": ".", "optional": True}
-            for name in sorted(self._lonely(visits=visits))
+            for name in sorted(self._lonely[visits])
         ]
         return patterns
 
-    def _lonely(self, *, visits: bool) -> set[str]:
+    def _lonely_folders(self, *, visits: bool) -> set[str]:
         """The folders within sessions that nowhere hold an image or a file that belongs to one."""
         depth = 2 if visits else 1
         taken = {image.datatype for image in self._found.images} | {
@@ -217,7 +225,7 @@ class _Writer:
     def _alone(self, folder: tuple[str, str], paths: Sequence[str]) -> list[str]:
         """The files of a folder that must be named; all of them if one must, for a list goes over that of the rule."""
         own = [path for path in paths if not _is_table(path, "sessions")]
-        covered = [f"/{name}/" for name in self._lonely(visits=bool(folder[1]))]
+        covered = [f"/{name}/" for name in self._lonely[bool(folder[1])]]
         if self._has_session(*folder) and all(_is_table(path, "scans") or _is_below(path, covered) for path in own):
             return []
         return own
@@ -237,8 +245,8 @@ class _Writer:
         times = _mapped(self._common("_scans.tsv", "filename"), {"start_time": ("acq_time",)})
         if times:
             match = "{datatype}/{file}"
-            held = [image for image in self._found.images if self._has_table("scans", visits=bool(image.visit))]
-            names = sorted(set(map(_scans_table, held)))
+            held = {visits for visits in (True, False) if self._has_table("scans", visits=visits)}
+            names = sorted({_scans_table(image) for image in self._found.images if bool(image.visit) in held})
             tables += [
                 {"file": name, "level": "scan", "key": "filename", "match": match, "set": times} for name in names
             ]
