@@ -257,3 +257,25 @@ def test_what_is_no_file_is_not_waited_for(cli: Cli, tmp_path: Path, name: str, 
         assert place.name in done.err
     if odd != "folder" and name.endswith(".json"):
         assert cli("validate", tmp_path / "x.yaml").status == 3
+
+
+def test_two_folders_are_never_one_subject(cli: Cli, tmp_path: Path) -> None:
+    make(tmp_path / "bids", "sub-a+b/anat/sub-a+b_T1w.nii sub-a-b/anat/sub-a-b_T1w.nii")
+    done = cli("init", "--from-bids", tmp_path / "bids", "--out", tmp_path / "x.yaml")
+    assert done.status == 64
+    assert "sub-a+b and sub-a-b would both be the subject sub-a-b" in done.err
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ("sub-1/anat/sub-2_T1w.nii sub-2/anat/sub-2_T1w.nii", "1 file lies"),
+        ("sub-1/ses-1/anat/sub-1_ses-2_T1w.nii sub-1/ses-1/func/sub-1_ses-2_bold.nii", "2 files lie"),
+    ],
+)
+def test_a_file_in_the_folder_of_somebody_else_is_an_error(cli: Cli, tmp_path: Path, names: str, told: str) -> None:
+    make(tmp_path / "bids", names)
+    assert cli("init", "--from-bids", tmp_path / "bids", "--out", tmp_path / "x.yaml").status == 0
+    done = cli("validate", tmp_path / "x.yaml")
+    assert done.status == 3
+    assert f"{told} in the folder of another subject or session: 'sub-1/" in done.out

@@ -98,7 +98,10 @@ def trees(draw: st.DrawFn) -> list[str]:
             for datatype in sorted(draw(st.sets(st.sampled_from(sorted(SERIES)), min_size=1))):
                 ending = draw(st.sampled_from([".nii", ".nii.gz"]))
                 names = draw(st.sets(st.sampled_from(SERIES[datatype]), min_size=1))
-                paths += [f"{home}/{datatype}/{prefix}{name}{ending}" for name in names]
+                # A session's label tells the folder where the name of an image does not.
+                plain = "+" not in home and draw(st.booleans())
+                start = f"{subject}_" if plain else prefix
+                paths += [f"{home}/{datatype}/{start}{name}{ending}" for name in names]
                 homes.append((f"{home}/{datatype}", prefix))
             tables = [f"{prefix}scans.tsv", "odd_scans.tsv", "anat/x_scans.tsv"]
             paths += [f"{home}/{name}" for name in draw(st.sets(st.sampled_from(tables)))]

@@ -14,7 +14,7 @@ from xnat_sync.core.errors import LocalFileError, ManifestError, UsageError
 from xnat_sync.core.yamltext import yaml_text
 from xnat_sync.drafts.bids import survey
 from xnat_sync.drafts.reading import Places, files_below, headings, start_of, text_of
-from xnat_sync.drafts.rules import manifest_of
+from xnat_sync.drafts.rules import first_clash, manifest_of
 from xnat_sync.drafts.table import manifest_of as manifest_of_table
 from xnat_sync.drafts.table import read_table, scans_in
 from xnat_sync.report.wording import count, visible
@@ -72,6 +72,9 @@ def _of_bids(command: Init, root: Path) -> _Draft:
     found = survey(files_below(root))
     if not found.images:
         raise UsageError(f"no image below {root} has a BIDS name like sub-01/anat/sub-01_T1w.nii.gz")
+    clash = first_clash([image.subject for image in found.images] + [subject for subject, _ in found.left])
+    if clash:
+        raise UsageError(f"{clash[0]} and {clash[1]} would both be the subject {clash[2]}; rename one of the folders")
     tables = [path for path in (*found.project, *chain(*found.left.values())) if path.endswith(_TABLES)]
     data = manifest_of(
         found,

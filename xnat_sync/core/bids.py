@@ -111,6 +111,19 @@ def stem_of(name: str) -> tuple[str, str]:
     return (name[:dot], name[dot:]) if dot > 0 else (name, "")
 
 
+def is_misfiled(path: str) -> bool:
+    """Whether a name says another subject or session than the folders that the file lies in."""
+    *folders, base = path.split("/")
+    parsed = BidsName.parse(base)
+    if parsed is None:
+        return False
+    for key in ("sub", "ses"):
+        lies = [folder for folder in folders if folder.startswith(f"{key}-")]
+        if lies and key in parsed.entities and f"{key}-{parsed.entities[key]}" not in lies:
+            return True
+    return False
+
+
 def known_values(path: str) -> dict[str, str]:
     """What the relative path of a file says about it: each name that a template may use, with its value.
 
@@ -200,11 +213,11 @@ def _applies(side: BidsName, image: BidsName, *, inherited: bool) -> bool:
     return all(image.entities.get(key) == value or key in extra for key, value in side.entities.items())
 
 
-def path_in_tree(owner: str, name: str) -> str | None:
+def path_in_tree(owner: str, name: str, session: str = "") -> str | None:
     """Where a file of a resource lies in its BIDS tree: the inverse of `place_of` and of what ``init`` writes.
 
-    ``owner`` is the ID of its scan, ``""`` for what belongs to a session or subject. ``None`` where the names are not
-    made like those of BIDS.
+    ``owner`` is the ID of its scan, ``""`` for what belongs to a session or subject. ``session`` is the label of its
+    session, which may tell a folder that the name does not. ``None`` where the names are not made like those of BIDS.
     """
     if "/" in name:
         return name
@@ -212,7 +225,10 @@ def path_in_tree(owner: str, name: str) -> str | None:
     if parsed is None or "sub" not in parsed.entities:
         # Only the root has files that name no subject; a scan that is none of BIDS may have any.
         return name if parsed is not None and owner.partition("-")[0] in DATATYPES else None
-    folders = [f"{key}-{parsed.entities[key]}" for key in ("sub", "ses") if key in parsed.entities]
+    labelled = BidsName.parse(f"{session}_x")
+    told = labelled.entities if labelled and labelled.entities.get("sub") == parsed.entities["sub"] else {}
+    entities = {**told, **parsed.entities}
+    folders = [f"{key}-{entities[key]}" for key in ("sub", "ses") if key in entities]
     if owner:
         datatype = owner.partition("-")[0]
         if datatype not in DATATYPES:

@@ -131,6 +131,10 @@ _ERRORS = {
         "a rule that cannot be used",
         "write a path like {subject:sub-*}/{session:ses-*}/{datatype}/{stem}.nii.gz",
     ),
+    "XS406": (
+        "a file in the folder of another subject or session than its name says",
+        "move it to its folder, or rename it",
+    ),
     # What may say who somebody is.
     "XS501": ("a key that says who somebody is", "remove it: converters do (dcm2niix -ba y)"),
     "XS502": ("text burned into an image", "leave the image out, or clean its pixels"),

@@ -10,7 +10,7 @@ from xnat_sync.core.explicit import exactly
 from xnat_sync.drafts.bids import COMPANIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from xnat_sync.core.yamltext import Plain
     from xnat_sync.drafts.bids import Image, Survey
@@ -31,6 +31,16 @@ _SIDES: dict[str, Plain] = {"files": [{"side_files_of": "{path}"}], "format": "B
 def manifest_of(found: Survey, columns: Mapping[str, Sequence[str]], *, project: str, root: str) -> dict[str, Plain]:
     """The manifest; ``columns`` are those of the tables of the data set, by their paths."""
     return _Writer(found, columns).manifest(project, root)
+
+
+def first_clash(folders: Iterable[str]) -> tuple[str, str, str] | None:
+    """Two folders of subjects that XNAT's letters make one, with their label."""
+    known: dict[str, str] = {}
+    for folder in sorted(set(folders)):
+        other = known.setdefault(_label(folder), folder)
+        if other != folder:
+            return other, folder, _label(folder)
+    return None
 
 
 class _Writer:

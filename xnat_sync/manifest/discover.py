@@ -6,7 +6,7 @@ import fnmatch
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from xnat_sync.core.bids import known_values
+from xnat_sync.core.bids import is_misfiled, known_values
 from xnat_sync.manifest.document import Seq, shown
 from xnat_sync.manifest.paths import PathPattern
 from xnat_sync.manifest.study import quoted
@@ -122,6 +122,7 @@ def catch(rules: Sequence[Rule], root: str, local: LocalSide, problems: Problems
     caught: set[str] = set()
     for rule in rules:
         known = len(caught)
+        misfiled: list[str] = []
         for pattern in rule.patterns:
             for path in local.paths(root, pattern.glob):
                 found = None if path in caught else pattern.match(path)
@@ -132,6 +133,11 @@ def catch(rules: Sequence[Rule], root: str, local: LocalSide, problems: Problems
                     caught.add(path)
                     if not rule.skips:
                         hits.append(Hit(rule, path, values, found))
+                        misfiled += [path] if is_misfiled(path) else []
+        if misfiled:
+            files = "1 file lies" if len(misfiled) == 1 else f"{len(misfiled)} files lie"
+            summary = f"{files} in the folder of another subject or session: {quoted(misfiled)}"
+            problems.add("XS406", summary, _place(rule).origin())
         if len(caught) == known and rule.patterns and not rule.skips:
             problems.add("XS412", "the rule catches no file", _place(rule).origin())
     return hits, caught

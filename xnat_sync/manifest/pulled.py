@@ -78,7 +78,8 @@ def _place(file: Ref, resource: Ref, *, bids: bool) -> tuple[str, str]:
     scan = file.at(Level.SCAN)
     path: str | None = file.label
     if resource.parent is not None and resource.parent.level is not Level.PROJECT:
-        path = path_in_tree(scan.label if scan else "", file.label)
+        session = file.at(Level.SESSION) if scan else None
+        path = path_in_tree(scan.label if scan else "", file.label, session.label if session else "")
     if path is None:
         return "", "its name is not made like one of BIDS"
     return path, ""
