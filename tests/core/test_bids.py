@@ -67,6 +67,14 @@ def test_places_in_a_resource_differ_even_where_names_do_not() -> None:
     assert [place_of(side, image) for side in sides] == [sides[0], sides[1], "sub-01_ses-1_task-rest_bold.json"]
 
 
+def test_what_lies_where_bids_has_it_not_keeps_its_place() -> None:
+    image = "sub-01/func/sub-01_task-rest_bold.nii"
+    folders = {"": ["sub-01_task-rest_bold.json"], "sub-01/func": ["task-rest_bold.json"]}
+    assert side_files(image, folders) == ["sub-01/func/task-rest_bold.json"]
+    assert place_of("sub-01/func/task-rest_bold.json", image) == "sub-01/func/task-rest_bold.json"
+    assert place_of("images/sub-01_T1w.json", "images/sub-01_T1w.nii") == "sub-01_T1w.json"
+
+
 @pytest.mark.parametrize(
     ("name", "stem", "ending"),
     [("a.nii.gz", "a", ".nii.gz"), ("a.b.nii", "a.b", ".nii"), ("a", "a", ""), (".x", ".x", ""), ("a.gz", "a", ".gz")],

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from xnat_sync.core.datatypes import attribute_of
 from xnat_sync.core.refs import Level
 from xnat_sync.core.spellings import understood
 from xnat_sync.drafts.bids import survey
+from xnat_sync.drafts.rules import manifest_of
 
 
 def test_every_file_is_an_image_or_beside_one_or_left() -> None:
@@ -49,3 +52,15 @@ def test_demographics_in_xnats_words(name: str, text: str, value: str | None) ->
     attribute = attribute_of(Level.SUBJECT, "", name)
     assert attribute is not None
     assert understood(attribute, text) == value
+
+
+def test_thousands_of_sessions_take_as_many_steps() -> None:
+    """A minute and more where each session asks all others; a moment where it does not."""
+    paths = ["participants.tsv"]
+    for number in range(8000):
+        stem = f"sub-{number:04}/ses-1/{{}}sub-{number:04}_ses-1_"
+        paths += [stem.format("") + "scans.tsv", *(stem.format("anat/") + f"run-{run}_T1w.nii" for run in range(4))]
+    begun = time.monotonic()
+    made = manifest_of(survey(paths), {}, project="P", root=".")
+    assert time.monotonic() - begun < 20
+    assert "subjects" not in made

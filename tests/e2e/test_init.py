@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -138,6 +139,31 @@ LAYOUTS = {
             sub-01/eeg/sub-01_task-x_eeg.json sub-01/eeg/sub-01_task-x_eeg.vmrk task-x_eeg.json""",
         },
     ),
+    "all that a scanner makes, sessions in a part of the subjects": (
+        """README.md .bidsignore T1w.json asl.json phenotype/a.tsv phenotype/a.json
+        sub-1/ses-1/anat/sub-1_ses-1_T1w.nii.gz sub-1/ses-1/anat/sub-1_ses-1_inv-1_part-mag_MP2RAGE.nii.gz
+        sub-1/ses-1/anat/sub-1_ses-1_inv-1_part-phase_MP2RAGE.nii.gz sub-1/ses-1/anat/sub-1_ses-1_inv-1_MP2RAGE.json
+        sub-1/ses-1/fmap/sub-1_ses-1_magnitude1.nii.gz sub-1/ses-1/fmap/sub-1_ses-1_phasediff.nii.gz
+        sub-1/ses-1/fmap/sub-1_ses-1_phasediff.json sub-1/ses-1/perf/sub-1_ses-1_asl.nii.gz
+        sub-1/ses-1/perf/sub-1_ses-1_m0scan.nii.gz sub-1/ses-1/perf/sub-1_ses-1_aslcontext.tsv
+        sub-1/ses-1/perf/sub-1_ses-1_asllabeling.jpg sub-1/ses-1/meg/sub-1_ses-1_task-x_meg.fif
+        sub-1/ses-1/meg/sub-1_ses-1_coordsystem.json sub-1/ses-1/sub-1_ses-1_scans.tsv sub-1/sub-1_sessions.tsv
+        sub-2/anat/sub-2_T1w.nii.gz sub-2/anat/sub-2_T1w_defaced.nii.gz sub-2/anat/T1w.nii.gz sub-2/sub-2_scans.tsv
+        sub-2/notes.txt sub-2/anat/{odd}[1].txt sub-3/beh/sub-3_task-x_events.tsv sub-3/sub-3_sessions.tsv
+        derivatives/p/sub-1/anat/sub-1_T1w.nii sourcedata/x.txt code/run.sh""",
+        {
+            "sub-1/sub-1_ses-1/scan:anat-T1w": "T1w.json",
+            "sub-1/sub-1_ses-1/scan:anat-inv-1_part-mag_MP2RAGE": "sub-1/ses-1/anat/sub-1_ses-1_inv-1_MP2RAGE.json",
+            "sub-1/sub-1_ses-1/scan:anat-inv-1_part-phase_MP2RAGE": "sub-1/ses-1/anat/sub-1_ses-1_inv-1_MP2RAGE.json",
+            "sub-1/sub-1_ses-1/scan:fmap-magnitude1": "",
+            "sub-1/sub-1_ses-1/scan:fmap-phasediff": "sub-1/ses-1/fmap/sub-1_ses-1_phasediff.json",
+            "sub-1/sub-1_ses-1/scan:perf-asl": """asl.json sub-1/ses-1/perf/sub-1_ses-1_aslcontext.tsv
+            sub-1/ses-1/perf/sub-1_ses-1_asllabeling.jpg""",
+            "sub-1/sub-1_ses-1/scan:perf-m0scan": "",
+            "sub-1/sub-1_ses-1_MEG/scan:meg-task-x_meg": "sub-1/ses-1/meg/sub-1_ses-1_coordsystem.json",
+            "sub-2/sub-2/scan:anat-T1w": "T1w.json",
+        },
+    ),
     "plus in labels, folders without images, derivatives": (
         """sub-a+b/anat/sub-a+b_acq-x+y_T1w.nii sub-a+b/beh/sub-a+b_task-z_beh.tsv sub-a+b/anat/odd.txt
         sub-c/beh/sub-c_task-z_beh.tsv derivatives/p/sub-a+b/anat/sub-a+b_T1w.nii sourcedata/x.txt""",
@@ -158,9 +184,9 @@ def test_every_image_is_planned_once_with_the_files_that_apply(cli: Cli, tmp_pat
     assert validated.status == 0, validated.out + manifest.read_text(encoding="utf-8")
     assert "XS4" not in validated.out
     sent = planned(cli, root, manifest)
-    raw = {name for name in names.split() if not name.startswith(("derivatives/", "sourcedata/"))}
+    raw = {name for name in names.split() if not name.startswith(("derivatives/", "sourcedata/", "code/"))}
     assert {path for _, path in sent} == raw
-    images = [path for _, path in sent if path.endswith((".nii", ".nii.gz", ".vhdr"))]
+    images = [path for _, path in sent if path.endswith((".nii", ".nii.gz", ".vhdr", ".fif"))]
     assert len(images) == len(set(images))
     found: dict[str, set[str]] = {}
     for ref, path in sent:
@@ -171,6 +197,11 @@ def test_every_image_is_planned_once_with_the_files_that_apply(cli: Cli, tmp_pat
     assert cli("apply", "--yes", manifest).status == 0
     again = cli("plan", "--detailed-exitcode", manifest)
     assert again.status == 0, again.out
+    back = tmp_path / "back"
+    pulled = cli("pull", "--project", "P", "--out", tmp_path / "pulled.yaml", "--files", back, "--bids")
+    assert pulled.status == 0, pulled.out
+    came = {path.relative_to(back).as_posix(): path.read_bytes() for path in back.rglob("*") if path.is_file()}
+    assert came == {name: (root / name).read_bytes() for name in raw}
 
 
 def test_sessions_have_the_type_of_what_is_in_them(cli: Cli, tmp_path: Path) -> None:
@@ -202,3 +233,49 @@ def test_a_folder_without_images_is_said(cli: Cli, tmp_path: Path) -> None:
     assert done.status == 64
     assert "BIDS name" in done.err
     assert cli("init", "--from-bids", tmp_path / "none", "--out", tmp_path / "x.yaml").status == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["participants.tsv", "sub-01/sub-01_sessions.tsv", "sub-01/sub-01_scans.tsv", "dataset_description.json"]
+)
+@pytest.mark.parametrize("odd", ["pipe", "device", "loop", "folder"])
+def test_what_is_no_file_is_not_waited_for(cli: Cli, tmp_path: Path, name: str, odd: str) -> None:
+    """Whatever lies in place of a table is told, here or by validate, and never opened to wait for its content."""
+    make(tmp_path / "bids", "sub-01/anat/sub-01_T1w.nii")
+    place = tmp_path / "bids" / name
+    if odd == "pipe":
+        os.mkfifo(place)
+    elif odd == "folder":
+        place.mkdir()
+    else:
+        place.symlink_to("/dev/zero" if odd == "device" else place.name)
+    done = cli("init", "--from-bids", tmp_path / "bids", "--out", tmp_path / "x.yaml")
+    if odd == "folder" or name.endswith(".json"):
+        assert done.status == 0, done.err
+    else:
+        assert done.status == 3
+        assert place.name in done.err
+    if odd != "folder" and name.endswith(".json"):
+        assert cli("validate", tmp_path / "x.yaml").status == 3
+
+
+def test_two_folders_are_never_one_subject(cli: Cli, tmp_path: Path) -> None:
+    make(tmp_path / "bids", "sub-a+b/anat/sub-a+b_T1w.nii sub-a-b/anat/sub-a-b_T1w.nii")
+    done = cli("init", "--from-bids", tmp_path / "bids", "--out", tmp_path / "x.yaml")
+    assert done.status == 64
+    assert "sub-a+b and sub-a-b would both be the subject sub-a-b" in done.err
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ("sub-1/anat/sub-2_T1w.nii sub-2/anat/sub-2_T1w.nii", "1 file lies"),
+        ("sub-1/ses-1/anat/sub-1_ses-2_T1w.nii sub-1/ses-1/func/sub-1_ses-2_bold.nii", "2 files lie"),
+    ],
+)
+def test_a_file_in_the_folder_of_somebody_else_is_an_error(cli: Cli, tmp_path: Path, names: str, told: str) -> None:
+    make(tmp_path / "bids", names)
+    assert cli("init", "--from-bids", tmp_path / "bids", "--out", tmp_path / "x.yaml").status == 0
+    done = cli("validate", tmp_path / "x.yaml")
+    assert done.status == 3
+    assert f"{told} in the folder of another subject or session: 'sub-1/" in done.out

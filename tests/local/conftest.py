@@ -33,6 +33,8 @@ FIELDS_1 = {
     "magic": (344, "4s"),
     "extender": (348, "4s"),
     "esize": (352, "i"),
+    "ecode": (356, "i"),
+    "descrip": (148, "80s"),
 }
 FIELDS_2 = {
     "sizeof_hdr": (0, "i"),

@@ -241,7 +241,7 @@ def test_missing_scans_and_sessions_are_told(data: Path) -> None:
 
 @pytest.mark.parametrize(
     ("prune", "rule"),
-    [("[subjects]", "XS406"), ("[scans, files]", "XS406"), ("[resources, files]", "XS412"), ("[]", "XS412")],
+    [("[subjects]", "XS407"), ("[scans, files]", "XS407"), ("[resources, files]", "XS412"), ("[]", "XS412")],
 )
 def test_a_rule_that_catches_nothing_is_an_error_where_objects_are_pruned(data: Path, prune: str, rule: str) -> None:
     """A disk that is not mounted must not empty a project."""
@@ -254,7 +254,7 @@ def test_a_rule_that_catches_nothing_is_an_error_where_objects_are_pruned(data: 
     discover: [{{path: "{{subject:sub-*}}/anat/{{stem}}.dat", scan: {{files: "{{path}}"}}}}]
     subjects: {{sub-01: {{gender: female}}}}
     """
-    found = broken(data.parent, text) if rule == "XS406" else load(data.parent, text).problems
+    found = broken(data.parent, text) if rule == "XS407" else load(data.parent, text).problems
     assert [(problem.rule, problem.origin.line) for problem in found if problem.origin] == [(rule, 6)]
 
 

@@ -29,13 +29,13 @@ root: data
 subjects:
   {subject}:
     {attributes}
-    resources: {{EXTRA: {{files: [{{from: "extra/*", optional: true}}]}}}}
+    {extra}
     sessions:
       s1_v1:
         xsi_type: xnat:mrSessionData
         scans:
           "1":
-            files: ["scan/*"]
+            files: [{{from: "scan/**", relative_to: scan}}]
 """
 
 
@@ -126,6 +126,8 @@ HIDDEN: dict[str, tuple[dict[str, bytes], str]] = {
     "a dump of a DICOM header": ({"README-Series.txt": f"Patient's Name: {NAME}\n".encode()}, "XS505"),
     "a file's name": ({f"MR_{BIRTH}101500.nii": bytes(nifti())}, "XS521"),
     "a number of the state's in a file's name": ({"529-41-7733.nii": bytes(nifti())}, "XS505"),
+    "a folder's name": ({f"MR_{BIRTH}/a.nii": bytes(nifti())}, "XS521"),
+    "a number in a folder's name": ({"sub-47110815/sub-1_T1w.nii": bytes(nifti())}, "XS522"),
     "a number in a file's name": ({"sub-47110815_T1w.nii": bytes(nifti())}, "XS522"),
 }
 
@@ -142,7 +144,10 @@ def validate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., t
             path = tmp_path / "data" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        text = MANIFEST.format(more=more, subject=subject, attributes=attributes)
+        extra = (
+            'resources: {EXTRA: {files: [{from: "extra/*", optional: true}]}}' if "resources" not in attributes else ""
+        )
+        text = MANIFEST.format(more=more, subject=subject, attributes=attributes, extra=extra)
         (tmp_path / "study.yaml").write_text(text, encoding="utf-8")
         shown = []
         status = -1
@@ -182,6 +187,7 @@ def test_what_is_hidden_in_files_is_found(validate: Validate, place: str) -> Non
         ("dob: 1952-07-13", "s1", "XS520"),
         ("age: 93", "s1", "XS527"),
         ("src: alonso@example.org", "s1", "XS528"),
+        (f"resources: {{FS_{BIRTH}: {{files: scan/z.txt}}}}", "s1", "XS521"),
         ("", f"s_{BIRTH}", "XS521"),
         ("", "529-41-7733", "XS505"),
         ("", "47110815", "XS522"),

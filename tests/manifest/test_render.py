@@ -154,6 +154,22 @@ def test_rules_are_written_out_once_and_for_all(rules: Path) -> None:
     assert again.desired == before.desired
 
 
+def test_names_that_look_like_patterns_are_written_out_as_they_are(study: Path) -> None:
+    (study / "data/notes").mkdir()
+    for name in ("a[1].txt", "{x}.txt", "b*?.txt", "}{.txt"):
+        (study / "data/notes" / name).write_text(name, encoding="utf-8")
+    path = study / "study.yaml"
+    path.write_text(
+        "{version: 1, project: P, root: data, subjects: {S: {resources: {R: "
+        "{files: [{from: 'notes/*.txt', to: sub/}, {from: 'notes/[{]x[}].txt', to: x}]}}}}}",
+        encoding="utf-8",
+    )
+    before = load(path)
+    assert len(before.desired.files) == 5
+    after = rendered(before, study / "elsewhere")
+    assert after.desired.files == before.desired.files
+
+
 @pytest.mark.parametrize(
     ("ref", "name", "layer", "word"),
     [

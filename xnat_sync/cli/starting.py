@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.options import FromBids
 from xnat_sync.cli.output import write_result, written_data
-from xnat_sync.core.errors import ManifestError, UsageError
+from xnat_sync.core.errors import LocalFileError, ManifestError, UsageError
 from xnat_sync.core.refs import Level
 from xnat_sync.core.yamltext import yaml_text
 from xnat_sync.drafts.bids import survey
-from xnat_sync.drafts.reading import Places, files_below, headings, text_of
-from xnat_sync.drafts.rules import manifest_of
+from xnat_sync.drafts.reading import Places, files_below, headings, start_of, text_of
+from xnat_sync.drafts.rules import first_clash, manifest_of
 from xnat_sync.drafts.table import manifest_of as manifest_of_table
 from xnat_sync.drafts.table import read_table, scans_in
 from xnat_sync.report.wording import count, visible
@@ -75,6 +75,9 @@ def _of_bids(command: Init, root: Path) -> _Draft:
     found = survey(files_below(root))
     if not found.images:
         raise UsageError(f"no image below {root} has a BIDS name like sub-01/anat/sub-01_T1w.nii.gz")
+    clash = first_clash([image.subject for image in found.images] + [subject for subject, _ in found.left])
+    if clash:
+        raise UsageError(f"{clash[0]} and {clash[1]} would both be the subject {clash[2]}; rename one of the folders")
     tables = [path for path in (*found.project, *chain(*found.left.values())) if path.endswith(_TABLES)]
     data = manifest_of(
         found,
@@ -113,7 +116,7 @@ def _project_in(table: Table, asked: str | None, file: Path) -> str:
 def _project_of(root: Path) -> str:
     """A project ID from the data set's name, or its folder's."""
     try:
-        name = str(json.loads((root / "dataset_description.json").read_text(encoding="utf-8"))["Name"])
-    except (OSError, ValueError, KeyError, TypeError):
+        name = str(json.loads(start_of(root / "dataset_description.json").decode("utf-8-sig"))["Name"])
+    except (LocalFileError, ValueError, KeyError, TypeError, RecursionError):
         name = root.resolve().name
     return re.sub(r"[^A-Za-z0-9_-]+", "_", name).strip("_")[:64] or "PROJECT"

@@ -111,6 +111,19 @@ def stem_of(name: str) -> tuple[str, str]:
     return (name[:dot], name[dot:]) if dot > 0 else (name, "")
 
 
+def is_misfiled(path: str) -> bool:
+    """Whether a name says another subject or session than the folders that the file lies in."""
+    *folders, base = path.split("/")
+    parsed = BidsName.parse(base)
+    if parsed is None:
+        return False
+    for key in ("sub", "ses"):
+        lies = [folder for folder in folders if folder.startswith(f"{key}-")]
+        if lies and key in parsed.entities and f"{key}-{parsed.entities[key]}" not in lies:
+            return True
+    return False
+
+
 def known_values(path: str) -> dict[str, str]:
     """What the relative path of a file says about it: each name that a template may use, with its value.
 
@@ -133,7 +146,7 @@ def side_files(image: str, folders: Mapping[str, Iterable[str]]) -> list[str]:
     """The files that apply to an image, as relative paths: those of the highest folder first.
 
     ``folders`` has the file names in the image's folder and in each above, by the folder's path relative to the root,
-    which is empty.
+    which is empty. Names at the root that say a subject are none of BIDS there.
     """
     home, _, base = image.rpartition("/")
     own = BidsName.parse(base)
@@ -145,7 +158,8 @@ def side_files(image: str, folders: Mapping[str, Iterable[str]]) -> list[str]:
         best: dict[tuple[str, str], tuple[int, str]] = {}
         for name in folders.get(folder, ()):
             parsed = _parsed(name) if name != base else None
-            if parsed is None or not _applies(parsed, own, inherited=folder != home):
+            misplaced = parsed is not None and not folder and folder != home and "sub" in parsed.entities
+            if parsed is None or misplaced or not _applies(parsed, own, inherited=folder != home):
                 continue
             key = (parsed.suffix, parsed.extension)
             extra = _ASSOCIATED.get(parsed.suffix, (None, frozenset[str]()))[1] & parsed.entities.keys()
@@ -168,11 +182,15 @@ def _parsed(name: str) -> BidsName | None:
 def place_of(side: str, image: str) -> str:
     """Under which path a side file lies in its resource, so that it can find its way back into the tree.
 
-    What lies beside the image or at the root goes by its name, which tells the two apart; what lies between by its
-    whole path.
+    What lies beside the image or at the root goes by its name, as long as that tells the two apart; what lies between
+    by its whole path.
     """
     folder, _, name = side.rpartition("/")
-    return name if folder in ("", image.rpartition("/")[0]) else side
+    home = image.rpartition("/")[0]
+    if folder not in ("", home):
+        return side
+    found = path_in_tree(home.rpartition("/")[2] + "-", name)
+    return name if found in (None, side) else side
 
 
 def _downwards(folder: str) -> list[str]:
@@ -195,11 +213,11 @@ def _applies(side: BidsName, image: BidsName, *, inherited: bool) -> bool:
     return all(image.entities.get(key) == value or key in extra for key, value in side.entities.items())
 
 
-def path_in_tree(owner: str, name: str) -> str | None:
+def path_in_tree(owner: str, name: str, session: str = "") -> str | None:
     """Where a file of a resource lies in its BIDS tree: the inverse of `place_of` and of what ``init`` writes.
 
-    ``owner`` is the ID of its scan, ``""`` for what belongs to a session or subject. ``None`` where the names are not
-    made like those of BIDS.
+    ``owner`` is the ID of its scan, ``""`` for what belongs to a session or subject. ``session`` is the label of its
+    session, which may tell a folder that the name does not. ``None`` where the names are not made like those of BIDS.
     """
     if "/" in name:
         return name
@@ -207,7 +225,10 @@ def path_in_tree(owner: str, name: str) -> str | None:
     if parsed is None or "sub" not in parsed.entities:
         # Only the root has files that name no subject; a scan that is none of BIDS may have any.
         return name if parsed is not None and owner.partition("-")[0] in DATATYPES else None
-    folders = [f"{key}-{parsed.entities[key]}" for key in ("sub", "ses") if key in parsed.entities]
+    labelled = BidsName.parse(f"{session}_x")
+    told = labelled.entities if labelled and labelled.entities.get("sub") == parsed.entities["sub"] else {}
+    entities = {**told, **parsed.entities}
+    folders = [f"{key}-{entities[key]}" for key in ("sub", "ses") if key in entities]
     if owner:
         datatype = owner.partition("-")[0]
         if datatype not in DATATYPES:

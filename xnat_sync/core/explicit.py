@@ -82,4 +82,4 @@ class ExplicitTree:
 
 def exactly(path: str) -> str:
     """A path as a pattern that means this file and no other."""
-    return "".join(f"[{character}]" if character in "*?[" else character for character in path)
+    return "".join(f"[{character}]" if character in "*?[{}" else character for character in path)

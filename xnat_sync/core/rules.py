@@ -131,7 +131,11 @@ _ERRORS = {
         "a rule that cannot be used",
         "write a path like {subject:sub-*}/{session:ses-*}/{datatype}/{stem}.nii.gz",
     ),
-    "XS406": ("a rule that catches nothing, beside prune", "bring its files here, or remove the rule or the prune"),
+    "XS406": (
+        "a file in the folder of another subject or session than its name says",
+        "move it to its folder, or rename it",
+    ),
+    "XS407": ("a rule that catches nothing, beside prune", "bring its files here, or remove the rule or the prune"),
     # What may say who somebody is.
     "XS501": ("a key that says who somebody is", "remove it: converters do (dcm2niix -ba y)"),
     "XS502": ("text burned into an image", "leave the image out, or clean its pixels"),
@@ -151,6 +155,7 @@ _WARNINGS = {
     "XS313": ("suspicious voxel sizes", "check pixdim in the header"),
     "XS314": ("suspicious orientation", "check qform and sform in the header"),
     "XS315": ("one file of an image pair without the other in the resource", "add the mate to the same resource"),
+    "XS316": ("an image that may hold its volumes as slices", "look at it; convert it again if files were missing"),
     "XS323": (
         "a repetition time that sidecar and header do not agree on",
         "check both; with gaps between volumes the sidecar is right",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,11 +44,25 @@ def headings(path: Path) -> list[str]:
         LocalFileError: it cannot be read.
 
     """
+    first = start_of(path).partition(b"\n")[0]
+    return first.decode("utf-8-sig", errors="replace").rstrip("\r").split("\t")
+
+
+def start_of(path: Path) -> bytes:
+    """The first bytes of a file that somebody found in a tree: a pipe of that name is not waited for.
+
+    Raises:
+        LocalFileError: it cannot be read, or is no regular file.
+
+    """
     try:
-        with path.open(encoding="utf-8-sig", errors="replace") as stream:
-            return stream.readline(_LONGEST).rstrip("\r\n").split("\t")
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as stream:  # noqa: PTH123 - a descriptor, not a path
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise LocalFileError("not a regular file", path=str(path))
+            return stream.read(_LONGEST)
     except OSError as error:
-        raise LocalFileError(f"cannot be read: {error}", path=str(path)) from error
+        raise LocalFileError(f"cannot be read: {error.strerror or error}", path=str(path)) from error
 
 
 def text_of(path: Path) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.bids import IMAGES
+from xnat_sync.core.bids import IMAGES, path_in_tree
+from xnat_sync.core.explicit import exactly
 from xnat_sync.drafts.bids import COMPANIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from xnat_sync.core.yamltext import Plain
     from xnat_sync.drafts.bids import Image, Survey
@@ -32,6 +33,16 @@ def manifest_of(found: Survey, columns: Mapping[str, Sequence[str]], *, project:
     return _Writer(found, columns).manifest(project, root)
 
 
+def first_clash(folders: Iterable[str]) -> tuple[str, str, str] | None:
+    """Two folders of subjects that XNAT's letters make one, with their label."""
+    known: dict[str, str] = {}
+    for folder in sorted(set(folders)):
+        other = known.setdefault(_label(folder), folder)
+        if other != folder:
+            return other, folder, _label(folder)
+    return None
+
+
 class _Writer:
     """Knows which sessions hold which kinds of images."""
 
@@ -42,10 +53,14 @@ class _Writer:
         for image in found.images:
             self._kinds[image.folder].add(image.kind)
         self._usual = _usual_type(self._kinds)
+        endings = {image.ending for image in found.images}
+        self._strays = any(path.endswith(tuple(endings)) for paths in found.left.values() for path in paths)
         # A session of XNAT has one type: what does not go with the rest has sessions of its own.
         self._apart = {
             kind for kind in _DATA if any(kind in kinds and kinds != {kind} for kinds in self._kinds.values())
         }
+        self._types = self._count_types()
+        self._lonely = {visits: self._lonely_folders(visits=visits) for visits in (True, False)}
 
     def manifest(self, project: str, root: str) -> dict[str, Plain]:
         own: dict[str, Plain] = {"id": project, "create": False}
@@ -82,11 +97,14 @@ class _Writer:
         folder = "{subject:sub-*}/{session:ses-*}" if visits else "{subject:sub-*}"
         paths = [f"{folder}/{{datatype}}/{{stem}}{ending}" for ending in sorted({image.ending for image in images})]
         datatypes = sorted({image.datatype for image in images})
-        rule: dict[str, Plain] = {"path": paths[0] if len(paths) == 1 else paths, "where": {"datatype": datatypes}}
-        if kind in _DATA:
-            rule["where"] = {"datatype": datatypes, "suffix": datatypes}
-        if self._has_left("", "_sessions.tsv"):
-            rule["subject"] = {"label": "{subject}", "resources": _resource([_optional("{subject}/*_sessions.tsv")])}
+        where: dict[str, Plain] = {"datatype": datatypes, **({"suffix": datatypes} if kind in _DATA else {})}
+        if self._strays:
+            # Only a name that is made like those of BIDS says a subject.
+            where["sub"] = "?*"
+        rule: dict[str, Plain] = {"path": paths[0] if len(paths) == 1 else paths, "where": where}
+        if self._has_table("sessions", visits=False):
+            tables = _resource([_optional("{subject}/{subject}_sessions.tsv")])
+            rule["subject"] = {"label": "{subject}", "resources": tables}
         label = "{subject}_{session}" if visits else "{subject}"
         session: dict[str, Plain] = {"label": f"{label}_{kind.upper()}" if kind in self._apart else label}
         session_type = self._session_type(kind, visits=visits)
@@ -107,10 +125,16 @@ class _Writer:
         """The type that most of the sessions with a kind of images have."""
         if kind in self._apart:
             return kind
-        types = Counter(
-            self._type_of(kinds) for (_, visit), kinds in self._kinds.items() if kind in kinds and bool(visit) == visits
-        )
+        types = self._types[kind, visits]
         return max(sorted(types), key=lambda name: types[name])
+
+    def _count_types(self) -> dict[tuple[str, bool], Counter[str]]:
+        """How many sessions are of each type, by a kind of images in them and whether they have a folder."""
+        counted: dict[tuple[str, bool], Counter[str]] = defaultdict(Counter)
+        for (_, visit), kinds in self._kinds.items():
+            for kind in kinds:
+                counted[kind, bool(visit)][self._type_of(kinds)] += 1
+        return counted
 
     def _type_of(self, kinds: set[str]) -> str:
         together = kinds - self._apart or kinds
@@ -134,11 +158,12 @@ class _Writer:
 
     # ------------------------------------------------------------------ what belongs to no image
 
-    def _has_left(self, visit: str, ending: str) -> bool:
+    def _has_table(self, kind: str, *, visits: bool) -> bool:
+        """Whether there is a table of sessions or scans, in a session folder or in a subject's own."""
         return any(
-            path.endswith(ending) and path.count("/") == (2 if of_visit else 1)
-            for (_, of_visit), paths in self._found.left.items()
-            if bool(of_visit) == bool(visit)
+            _is_table(path, kind)
+            for (_, visit), paths in self._found.left.items()
+            if bool(visit) == visits
             for path in paths
         )
 
@@ -146,15 +171,15 @@ class _Writer:
         """Patterns for the files of sessions that belong to no image, as far as all sessions can share them."""
         folder = "{subject}/{session}" if visits else "{subject}"
         patterns: list[Plain] = []
-        if self._has_left("ses" if visits else "", "_scans.tsv"):
-            patterns.append(_optional(f"{folder}/*_scans.tsv"))
+        if self._has_table("scans", visits=visits):
+            patterns.append(_optional(f"{folder}/{folder.replace('/', '_')}_scans.tsv"))
         patterns += [
             {"from": f"{folder}/{name}/**", "relative_to": ".", "optional": True}
-            for name in sorted(self._lonely(visits=visits))
+            for name in sorted(self._lonely[visits])
         ]
         return patterns
 
-    def _lonely(self, *, visits: bool) -> set[str]:
+    def _lonely_folders(self, *, visits: bool) -> set[str]:
         """The folders within sessions that nowhere hold an image or a file that belongs to one."""
         depth = 2 if visits else 1
         taken = {image.datatype for image in self._found.images} | {
@@ -172,10 +197,12 @@ class _Writer:
     def _subjects(self) -> dict[str, Plain]:
         """What no rule can say: files of a single session or subject, and types that few sessions have."""
         files: dict[str, list[Plain]] = defaultdict(list)
+        tables: dict[str, list[str]] = defaultdict(list)
         sessions: dict[str, dict[str, dict[str, Plain]]] = defaultdict(lambda: defaultdict(dict))
         for (subject, visit), paths in sorted(self._found.left.items()):
+            tables[_label(subject)] += [path for path in paths if _is_table(path, "sessions")]
             alone = self._alone((subject, visit), paths)
-            placed = [_placed(path, f"{subject}/{visit}" if visit else subject) for path in alone]
+            placed = [_placed(path) for path in alone]
             if alone and self._has_session(subject, visit):
                 sessions[_label(subject)][_session_label(subject, visit)]["resources"] = _resource(placed)
             else:
@@ -186,6 +213,11 @@ class _Writer:
             if first and self._session_type(first, visits=bool(visit)) != wanted:
                 session = sessions[_label(subject)][_session_label(subject, visit)]
                 session["xsi_type"] = f"xnat:{wanted}SessionData"
+        discovered = {_label(subject) for subject, _ in self._kinds}
+        for label, paths in tables.items():
+            # A list goes over that of the rule, and no rule discovers a subject without images.
+            if files[label] or label not in discovered:
+                files[label] += map(_placed, paths)
         subjects: dict[str, Plain] = {}
         for label in sorted(files.keys() | sessions.keys()):
             body: dict[str, Plain] = {"resources": _resource(files[label])} if files[label] else {}
@@ -202,9 +234,9 @@ class _Writer:
 
     def _alone(self, folder: tuple[str, str], paths: Sequence[str]) -> list[str]:
         """The files of a folder that must be named; all of them if one must, for a list goes over that of the rule."""
-        own = [path for path in paths if not _is_table_of_sessions(path)]
-        covered = [f"/{name}/" for name in self._lonely(visits=bool(folder[1]))]
-        if self._has_session(*folder) and all(_is_covered(path, covered) for path in own):
+        own = [path for path in paths if not _is_table(path, "sessions")]
+        covered = [f"/{name}/" for name in self._lonely[bool(folder[1])]]
+        if self._has_session(*folder) and all(_is_table(path, "scans") or _is_below(path, covered) for path in own):
             return []
         return own
 
@@ -223,7 +255,7 @@ class _Writer:
         times = _mapped(self._common("_scans.tsv", "filename"), {"start_time": ("acq_time",)})
         if times:
             match = "{datatype}/{file}"
-            held = {bool(visit) for (_, visit), paths in self._found.left.items() if _any_ends(paths, "_scans.tsv")}
+            held = {visits for visits in (True, False) if self._has_table("scans", visits=visits)}
             names = sorted({_scans_table(image) for image in self._found.images if bool(image.visit) in held})
             tables += [
                 {"file": name, "level": "scan", "key": "filename", "match": match, "set": times} for name in names
@@ -236,10 +268,6 @@ class _Writer:
         if not found or any(key not in columns for columns in found):
             return []
         return [column for column in found[0] if all(column in columns for columns in found)]
-
-
-def _any_ends(paths: Sequence[str], ending: str) -> bool:
-    return any(path.endswith(ending) for path in paths)
 
 
 def _usual_type(kinds: Mapping[tuple[str, str], set[str]]) -> str:
@@ -273,26 +301,24 @@ def _optional(pattern: str) -> Plain:
 def _project_files(paths: Sequence[str]) -> list[Plain]:
     top = [path for path in paths if "/" not in path]
     folders = sorted({path.partition("/")[0] for path in paths if "/" in path})
-    return [*map(_escaped, top), *({"from": f"{_escaped(folder)}/**", "relative_to": "."} for folder in folders)]
+    return [*map(exactly, top), *({"from": f"{exactly(folder)}/**", "relative_to": "."} for folder in folders)]
 
 
-def _placed(path: str, home: str) -> Plain:
-    """A file of a session or subject: by its name where it lies in their folder, else by its whole path."""
-    if path.rpartition("/")[0] == home:
-        return _escaped(path)
-    return {"from": _escaped(path), "relative_to": "."}
+def _placed(path: str) -> Plain:
+    """A file of a session or subject: by its name where that tells its place in the tree, else by its whole path."""
+    if path_in_tree("", path.rpartition("/")[2]) == path:
+        return exactly(path)
+    return {"from": exactly(path), "relative_to": "."}
 
 
-def _escaped(path: str) -> str:
-    return "".join(f"[{character}]" if character in "*?[" else character for character in path)
+def _is_below(path: str, folders: Sequence[str]) -> bool:
+    return any(folder in path for folder in folders)
 
 
-def _is_covered(path: str, folders: Sequence[str]) -> bool:
-    return path.endswith("_scans.tsv") or any(folder in path for folder in folders)
-
-
-def _is_table_of_sessions(path: str) -> bool:
-    return path.count("/") == 1 and path.endswith("_sessions.tsv")
+def _is_table(path: str, kind: str) -> bool:
+    """Whether a file is the table of a subject's sessions or a session's scans, in its place."""
+    home = path.rpartition("/")[0]
+    return path == f"{home}/{home.replace('/', '_')}_{kind}.tsv"
 
 
 def _session_label(subject: str, visit: str) -> str:

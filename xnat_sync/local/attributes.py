@@ -96,11 +96,11 @@ def _text(value: Any) -> str | None:
 
 
 def _joined(value: Any) -> str | None:
-    """Several values as DICOM joins them."""
-    if not isinstance(value, list):
-        return _text(value)
-    parts = [part for item in value if (part := _text(item))]
-    return "\\".join(parts) or None
+    """One or several code words as DICOM joins them; ``NONE`` and ``00`` are words of DICOM's too."""
+    items = value if isinstance(value, list) else [value]
+    words = [" ".join(item.split()) for item in items if isinstance(item, str)]
+    joined = "\\".join(word for word in words if word)
+    return None if joined.lower() in ("", "n/a") else joined
 
 
 def _tesla(value: Any) -> str | None:
@@ -140,7 +140,7 @@ _SIDECAR: tuple[tuple[str, tuple[str, ...], Callable[[Any], str | None]], ...] =
     ("scan_sequence", ("ScanningSequence",), _joined),
     ("seq_variant", ("SequenceVariant",), _joined),
     ("scan_options", ("ScanOptions",), _joined),
-    ("acq_type", ("MRAcquisitionType",), _text),
+    ("acq_type", ("MRAcquisitionType",), _joined),
     ("pixel_bandwidth", ("PixelBandwidth",), _as_is),
     ("phase_encoding_direction", ("PhaseEncodingDirection",), _text),
     ("orientation", ("ImageOrientationText",), _plane),

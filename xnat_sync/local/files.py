@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _WILD = re.compile(r"[*?\[]")
+_BRACE = re.compile(r"[{}]")
+# A character that is meant as such.
+_ONE_OF_ONE = re.compile(r"\[.\]")
 _POINTER_SIZE = 1024
 _LFS = b"version https://git-lfs.github.com/spec/"
 _ANNEX = b"/annex/objects/"
@@ -212,10 +215,10 @@ def _pattern_error(pattern: str, parts: list[str]) -> Breach | None:
     hint = ""
     if "\\" in pattern or "\0" in pattern:
         why, hint = "has a backslash in it", "write / between folders"
-    elif "{" in pattern or "}" in pattern:
+    elif _BRACE.search(_ONE_OF_ONE.sub("", pattern)):
         why, hint = (
             "has a brace in it, which is kept for a later version",
-            "write ? in its place, or a list of patterns",
+            "write [{] for the character itself, or a list of patterns",
         )
     elif pattern.startswith("/"):
         why, hint = "is an absolute path", "write it relative to root"

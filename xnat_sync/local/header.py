@@ -46,6 +46,8 @@ _TEXTS = {
 }
 ANALYZE_PATIENT = slice(283, 293)
 """Where an Analyze 7.5 header holds a patient's number."""
+LOOSE = -1
+"""The code of what is in no extension; it is none of the standard's."""
 _NIFTI2_TAIL = b"\r\n\x1a\n"
 
 
@@ -131,17 +133,21 @@ def announced_end(data: bytes, most: int) -> int:
 
 
 def extensions(data: bytes, facts: ImageFacts) -> Iterator[tuple[int, bytes]]:
-    """The code and content of each extension of a header, as far as ``data`` go; a damaged chain just ends."""
+    """The code and content of each extension of a header, as far as ``data`` go.
+
+    What lies between header and voxels and is in no sound extension comes last, with the code `LOOSE`.
+    """
     # In the header of a pair they go on to its end.
     at, end = facts.least_offset, min(facts.offset or len(data), len(data))
-    if len(data) < at or not data[at - 4]:
-        return
-    while at + 8 <= end:
+    announced = len(data) >= at and data[at - 4] != 0
+    while announced and at + 8 <= end:
         size, code = struct.unpack_from((">" if facts.big_endian else "<") + "2i", data, at)
         if size < 8:
-            return
+            break
         yield code, data[at + 8 : min(at + size, end)]
         at += size
+    if facts.offset and at < end:
+        yield LOOSE, data[at:end]
 
 
 def texts(data: bytes, facts: ImageFacts) -> dict[str, bytes]:

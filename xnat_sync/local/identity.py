@@ -25,7 +25,8 @@ from xnat_sync.core.identifiers import (
     traces,
 )
 from xnat_sync.core.localside import Clue
-from xnat_sync.local.header import ANALYZE_PATIENT, extensions, texts
+from xnat_sync.local.header import ANALYZE_PATIENT, LOOSE, extensions, texts
+from xnat_sync.local.magic import GZIP
 from xnat_sync.local.streams import opened
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _MOST_TEXT = 1 << 18
 _MOST_TABLE = 1 << 24
 _MOST_ITEMS = 100
+_MOST_GZIP_HEADER = 1 << 13
 _TABLES = re.compile(
     r"(?:participants|samples|.*_sessions|sessions|.*_scans)\.tsv|(?:.*/)?phenotype/.*\.tsv", re.IGNORECASE
 )
@@ -51,7 +53,7 @@ _FACES = re.compile(r"(?i)_(?:T1w|T2w|FLAIR|PDw|UNIT1|ct)\.nii(?:\.gz)?$")
 def image_clues(look: Look) -> Iterator[Clue]:
     """What the header of an image, its extensions and the gzip file around it give away."""
     if look.wrapping:
-        yield from _gzip_clues(look.wrapping)
+        yield from gzip_clues(look.wrapping)
     if look.facts is None:
         return
     for name, raw in texts(look.head, look.facts).items():
@@ -72,9 +74,9 @@ def _slices(facts: ImageFacts) -> int:
     return facts.shape[2] if len(facts.shape) > 2 else 1
 
 
-def _gzip_clues(wrapping: bytes) -> Iterator[Clue]:
-    """The optional parts of the first member's header (RFC 1952)."""
-    if len(wrapping) < 10:
+def gzip_clues(wrapping: bytes) -> Iterator[Clue]:
+    """What the optional parts of the first member's header give away (RFC 1952); nothing in what is no gzip file."""
+    if len(wrapping) < 10 or not wrapping.startswith(GZIP):
         return
     flags, mtime = wrapping[3], struct.unpack_from("<I", wrapping, 4)[0]
     if mtime:
@@ -95,7 +97,7 @@ def _text_clues(text: str, place: str) -> Iterator[Clue]:
 
 
 def _extension_clues(code: int, content: bytes) -> Iterator[Clue]:
-    place = f"a header extension of kind {code}"
+    place = f"a header extension of kind {code}" if code != LOOSE else "what lies between header and voxels"
     if code == _DICOM:
         yield Clue(rule="XS503", what=f"{place} holds DICOM")
         return
@@ -215,6 +217,15 @@ def text_clues(text: str) -> Iterator[Clue]:
     """What plain text gives away: headers are dumped into it."""
     for trace in sorted(traces(text) & STRONG.keys(), key=lambda trace: trace.name):
         yield Clue(rule=STRONG[trace], what=f"the text holds {trace.value}")
+
+
+def start_of_gzip(path: str) -> bytes:
+    """So much of a file as the header of a gzip member takes; nothing where it cannot be read."""
+    try:
+        with opened(path) as file:
+            return file.read(_MOST_GZIP_HEADER, 0)
+    except OSError:
+        return b""
 
 
 def read_lines(path: str, *, table: bool = False) -> str:

@@ -7,6 +7,7 @@ only.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 import struct
 import zlib
@@ -29,6 +30,10 @@ MOST_SURPLUS = 1 << 26
 """So many inflated bytes after the voxels are counted; what would go on beyond them is not inflated."""
 # As much of what lies between header and voxels as is looked at: a hundred times more than any real extension.
 _MOST_HEAD = 1 << 18
+# No scanner takes so many slices of one volume.
+_MOST_SLICES = 1024
+# What BIDS calls an image that has volumes; one alone is called sbref.
+_SERIES = ("_bold", "_dwi")
 _FORMS: dict[str, Form] = {".nii": "single", ".nii.gz": "single", ".hdr": "header"}
 _MATES = {".hdr": ".img", ".img": ".hdr"}
 
@@ -59,7 +64,7 @@ def look_at(path: str, name: str) -> Look:
         return Look()
     shown = repr(path.rpartition("/")[2])
     try:
-        look = Look(breaches=tuple(_check_data(path))) if suffix == ".img" else _look_at_header(path, suffix)
+        look = Look(breaches=tuple(_check_data(path))) if suffix == ".img" else _look_at_header(path, name)
     except OSError as error:
         what = f"{shown} cannot be read: {(error.strerror or str(error)).lower()}"
         return Look(breaches=(Breach(rule="XS206", summary=what),))
@@ -91,8 +96,9 @@ def _mate(path: str) -> str | None:
     return stem + (other.upper() if suffix.isupper() else other)
 
 
-def _look_at_header(path: str, suffix: str) -> Look:
+def _look_at_header(path: str, name: str) -> Look:
     """A single file, or the header of a pair."""
+    suffix = _suffix(name)
     form = _FORMS[suffix]
     with opened(path) as file:
         if not file.size:
@@ -111,6 +117,8 @@ def _look_at_header(path: str, suffix: str) -> Look:
             breaches += _nibabel_verdict(facts)
         if facts and form == "single":
             breaches += _zipped_length(file, facts) if zipped else _plain_length(file.size, facts)
+        if facts and not any(breach.rule == "XS308" for breach in breaches):
+            breaches += _folded(facts, name)
     mate = _mate(path) if form == "header" else None
     if mate and not os.path.exists(mate):  # noqa: PTH110 - plain text paths all the way
         breaches.append(Breach(rule="XS310", summary=f"has no {mate.rpartition('/')[2]!r} beside it"))
@@ -239,6 +247,17 @@ def surplus(count: int) -> Breach:
     """More bytes than the header asks for; of a whole lot at least so many."""
     least = "more than " if count > MOST_SURPLUS else ""
     return Breach(rule="XS311", summary=f"has {least}{min(count, MOST_SURPLUS):,} bytes after its voxels")
+
+
+def _folded(facts: ImageFacts, name: str) -> list[Breach]:
+    """Volumes behind each other in one stack: so a converter leaves a run of which files are missing."""
+    sizes = (*facts.shape, 1, 1, 1, 1)
+    if sizes[2] > _MOST_SLICES:
+        return [Breach(rule="XS316", summary=f"has {sizes[2]:,} slices")]
+    stem = name[: len(name) - len(_suffix(name))]
+    if stem.endswith(_SERIES) and math.prod(sizes[3:]) == 1:
+        return [Breach(rule="XS316", summary="is one volume, though by its name it is a series of them")]
+    return []
 
 
 def _nibabel_verdict(facts: ImageFacts) -> list[Breach]:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from xnat_sync.core.localside import Breach, Clue, Inspection, LocalFile
 from xnat_sync.local.attributes import common, image_attributes
 from xnat_sync.local.identity import (
+    gzip_clues,
     image_clues,
     is_table,
     is_text,
     json_clues,
     may_show_a_face,
     read_lines,
+    start_of_gzip,
     table_clues,
     text_clues,
 )
@@ -78,6 +80,8 @@ def _clues(side: SideFile, look: Look, sides: Sequence[SideFile]) -> Iterator[Cl
         yield from json_clues(side.value, side.name)
     elif is_table(side.name):
         yield from table_clues(read_lines(side.path, table=True))
+    elif side.name.lower().endswith(".gz") and not look.wrapping:
+        yield from gzip_clues(start_of_gzip(side.path))
     elif is_text(side.name):
         yield from text_clues(read_lines(side.path))
     if side.facts and may_show_a_face(side.name, side.facts, sidecar_of(side, sides)):

@@ -10,7 +10,7 @@ from xnat_sync.core.errors import LocalFileError
 from xnat_sync.core.localside import Breach, Clue, LocalFile, Whole
 from xnat_sync.core.refs import Level
 from xnat_sync.manifest.document import shown
-from xnat_sync.manifest.gate import Gate
+from xnat_sync.manifest.gate import Gate, gives_away
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,7 +92,10 @@ def _add_found(study: Study, ref: Ref, values: Mapping[str, Found]) -> None:
     found = {
         name: value
         for name, value in values.items()
-        if name in known and name not in spec.fields and value_error(known[name], value.value) is None
+        if name in known
+        and name not in spec.fields
+        and value_error(known[name], value.value) is None
+        and not gives_away(name, value.value)
     }
     if found:
         study.objects[ref] = replace(spec, found=found)

@@ -6,7 +6,7 @@ import fnmatch
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from xnat_sync.core.bids import known_values
+from xnat_sync.core.bids import is_misfiled, known_values
 from xnat_sync.manifest.document import Seq, shown
 from xnat_sync.manifest.paths import PathPattern
 from xnat_sync.manifest.study import quoted
@@ -34,7 +34,8 @@ class Hit(NamedTuple):
 class Rule:
     """One rule: where it looks, what it lets pass, and what it makes of a file.
 
-    ``counts`` are its scans by subject and session label; it is ``idle`` if it caught nothing that it looked for.
+    ``counts`` are its scans by subject and session label; it is ``idle`` if it caught nothing that it looked for;
+    ``misfiled`` are files in another subject's or session's folder.
     """
 
     node: Node
@@ -42,6 +43,7 @@ class Rule:
     where: Mapping[str, tuple[str, ...]]
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     idle: bool = False
+    misfiled: list[str] = field(default_factory=list)
 
     @property
     def skips(self) -> bool:
@@ -133,15 +135,25 @@ def catch(rules: Sequence[Rule], root: str, local: LocalSide) -> tuple[list[Hit]
                     caught.add(path)
                     if not rule.skips:
                         hits.append(Hit(rule, path, values, found))
+                        rule.misfiled += [path] if is_misfiled(path) else []
         rule.idle = len(caught) == known and bool(rule.patterns) and not rule.skips
     return hits, caught
+
+
+def tell_misfiled(rules: Sequence[Rule], problems: Problems) -> None:
+    """Tell of files that lie in the folder of another subject or session."""
+    for rule in rules:
+        if rule.misfiled:
+            files = "1 file lies" if len(rule.misfiled) == 1 else f"{len(rule.misfiled)} files lie"
+            summary = f"{files} in the folder of another subject or session: {quoted(rule.misfiled)}"
+            problems.add("XS406", summary, _place(rule).origin())
 
 
 def tell_idle(rules: Sequence[Rule], problems: Problems, *, prunes: bool) -> None:
     """Tell of rules that caught nothing: where what nobody names is pruned, a missing disk must not empty a project."""
     for rule in rules:
         if rule.idle and prunes:
-            problems.add("XS406", "the rule catches no file, and the manifest says prune", _place(rule).origin())
+            problems.add("XS407", "the rule catches no file, and the manifest says prune", _place(rule).origin())
         elif rule.idle:
             problems.add("XS412", "the rule catches no file", _place(rule).origin())
 

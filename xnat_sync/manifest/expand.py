@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from xnat_sync.core.bids import BidsName
 from xnat_sync.core.refs import Level
 from xnat_sync.manifest.defaults import merged, written_out
-from xnat_sync.manifest.discover import Hit, Rule, catch, check_counts, read_rules, tell_idle
+from xnat_sync.manifest.discover import Hit, Rule, catch, check_counts, read_rules, tell_idle, tell_misfiled
 from xnat_sync.manifest.document import shown
 from xnat_sync.manifest.study import quoted
 from xnat_sync.manifest.tables import Tables
@@ -64,6 +64,7 @@ class Expander:
         for hit in hits:
             self._place(hit)
         check_counts(self._rules, problems)
+        tell_misfiled(self._rules, problems)
 
     @classmethod
     def of(cls, top: Node, root: str, templates: Templates, local: LocalSide, problems: Problems) -> Expander | None:

@@ -60,13 +60,19 @@ class Gate:
         self._groups: dict[tuple[str, str], _Group] = {}
         self._described: dict[str, dict[Ref, None]] = {}
         self._words: dict[str, dict[str, None]] = {}
+        self._resources: set[Ref] = set()
 
     def take_file(self, spec: FileSpec, found: Iterable[Clue]) -> None:
-        """Take what a file's content gives away, and its name."""
-        name = spec.ref.label.rpartition("/")[2]
-        own = tuple(_name_clues(name))
+        """Take what a file's content gives away, its name with the folders of its resource, and the resource's."""
+        own = tuple(_name_clues(spec.ref.label))
         # A name that is a clue itself is not repeated beside another.
-        safe = next((clue.name for clue in own), None) or name
+        safe = next((clue.name for clue in own), None) or spec.ref.label.rpartition("/")[2]
+        resource = spec.ref.parent
+        if resource is not None and resource not in self._resources:
+            self._resources.add(resource)
+            for clue in _label_clues(resource):
+                if not self._ignores.covers(clue.rule, None):
+                    self._add(clue, f"resource {clue.name}", spec.origin, resource.parent)
         for clue in (*found, *own):
             if not self._ignores.covers(clue.rule, spec.path):
                 self._add(clue, safe, spec.origin, spec.ref.parent if own else spec.ref)
@@ -107,12 +113,13 @@ class Gate:
 
 def _name_clues(name: str) -> Iterator[Clue]:
     """What a file's name gives away. BIDS itself asks for a date in the name of an empty-room recording."""
+    base = name.rpartition("/")[2]
     for trace in sorted(traces(name), key=lambda trace: trace.name):
         if trace in STRONG:
             yield Clue(rule=STRONG[trace], what=f"a file name holds {trace.value}", name=without(name, trace))
-        elif trace is Trace.DATE and not name.startswith(_EMPTY_ROOM):
+        elif trace is Trace.DATE and not base.startswith(_EMPTY_ROOM):
             yield Clue(rule="XS521", what="a file name holds a date", name=without(name, trace))
-    if name.startswith("sub-") and has_long_number(name):
+    if (name.startswith("sub-") or base.startswith("sub-")) and has_long_number(name):
         yield Clue(rule="XS522", what="a file name begins with a long number", name="sub-…")
 
 
@@ -128,6 +135,12 @@ def _label_clues(ref: Ref) -> Iterator[Clue]:
         yield Clue(rule=STRONG[Trace.SOCIAL], what=what, name=without(ref.label, Trace.SOCIAL))
     if ref.level is Level.SUBJECT and has_long_number(ref.label):
         yield Clue(rule="XS522", what="a subject's label is a long number", name="…")
+
+
+def gives_away(name: str, value: str) -> bool:
+    """Whether an attribute's value may say who somebody is: one that an image says is not taken over then."""
+    found = traces(value)
+    return bool(found & (STRONG.keys() | CONTACTS)) and not (found <= {Trace.PERSON} and names_exam(name))
 
 
 def _attribute_clues(spec: ObjectSpec) -> Iterator[Clue]:

@@ -71,14 +71,15 @@ def _place(file: Ref, resource: Ref, *, bids: bool) -> tuple[str, str]:
     breach = resource_breach(resource.label) or file_name_breach(file.label)
     if breach and breach.rule != "XS211":
         return "", breach.summary
-    if any(brace in file.label for brace in "{}"):
-        return "", "its name has a brace, which no manifest can say"
+    if "${env:" in file.label:
+        return "", "its name is one that a manifest would take from the environment"
     if not bids:
         return "/".join((*(label for _, label in file.parts[1:-1]), file.label)), ""
     scan = file.at(Level.SCAN)
     path: str | None = file.label
     if resource.parent is not None and resource.parent.level is not Level.PROJECT:
-        path = path_in_tree(scan.label if scan else "", file.label)
+        session = file.at(Level.SESSION) if scan else None
+        path = path_in_tree(scan.label if scan else "", file.label, session.label if session else "")
     if path is None:
         return "", "its name is not made like one of BIDS"
     return path, ""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.bids import place_of
+from xnat_sync.core.explicit import exactly
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.rules import RULES
 from xnat_sync.core.state import FileSpec
@@ -104,7 +104,7 @@ class ResourceReader:
         if request.beside:
             image = str(request.pattern).removeprefix("./")
             for side in self._local.side_files(scope.root, image):
-                below = FileRequest(node=request.node, pattern=_as_pattern(side), name=place_of(side, image))
+                below = FileRequest(node=request.node, pattern=exactly(side), name=place_of(side, image))
                 self._request(ref, below, scope, labels, taken)
             return
         for found in self._find(ref, request, origin, scope):
@@ -213,11 +213,6 @@ def is_absent(body: Node, study: Study) -> bool:
         if key != "state":
             study.problems.add("XS022", f"{key} stands beside state: absent", node.key_origin())
     return True
-
-
-def _as_pattern(path: str) -> str:
-    """A path as a pattern that means it and nothing else."""
-    return re.sub(r"[*?\[]", r"[\g<0>]", path)
 
 
 def _plain(text: str | None) -> str | None:

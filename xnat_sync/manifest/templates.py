@@ -19,7 +19,7 @@ EVERY = "*"
 """The template that every scan or session begins with which extends one, or is discovered."""
 
 _BRACES = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_WILD = re.compile(r"[*?\[]")
+_WILD = re.compile(r"[*?\[{}]")
 _PATTERNS = frozenset(("resources", "files"))
 # Below resources these are no patterns of files.
 _PLAIN = frozenset(("to", "relative_to", "format", "content", "state", "side_files_of"))
