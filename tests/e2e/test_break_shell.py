@@ -76,7 +76,7 @@ def test_a_closed_stream_is_no_mistake(
 def test_both_streams_in_one_file_are_in_order(shell: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     assert shell("$XS apply --yes study.yaml >log 2>&1").returncode == 0
     log = shell("cat log").stdout
-    steps = ["reading the server", "Plan: ", "files whole", "Done: "]
+    steps = ["reading the server", "Plan: ", " whole", "Done: "]
     assert sorted(steps, key=log.index) == steps
     assert log.index("Plan: ") < log.index("apply: ")
 
