@@ -128,4 +128,6 @@ def test_a_plan_takes_few_requests_and_writes_nothing(applied: Any, server: Runn
 def test_every_write_says_why(study: Any, server: RunningServer) -> None:
     assert study("apply", "--yes", "--reason", "first light").status == 0
     assert server.log.writes
-    assert all("event_reason=first" in entry.query for entry in server.log.writes)
+    marker, ours = "/resources/xnat_sync", server.log.writes
+    assert all("event_reason=first" in entry.query for entry in ours if marker not in entry.path)
+    assert all("event_reason=xnat-sync" in entry.query for entry in ours if marker in entry.path)

@@ -10,8 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from xnat_sync.core.events import Listener
 from xnat_sync.core.holder import STALE_SECONDS, Holder
-from xnat_sync.guards.lock import machine
+from xnat_sync.core.refs import Ref
+from xnat_sync.core.state import ObjectSpec
+from xnat_sync.gateway.memory import MemoryServer
+from xnat_sync.guards.lock import Held, machine
+from xnat_sync.guards.marker import Marker
 from xnat_sync.server.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
@@ -119,6 +124,26 @@ def test_a_marker_is_broken_by_force(cli: Cli, study: Path, server: RunningServe
     assert resources(server, http) == []
 
 
+def test_a_run_that_makes_the_project_leaves_its_marker_there(
+    cli: Cli, study: Path, server: RunningServer, http: requests.Session, tmp_path: Path
+) -> None:
+    study.write_text(study.read_text("utf-8").replace("project: P", "project: {id: NEW, create: true}"), "utf-8")
+    server.faults.add(Fault(kind=FaultKind.DELAY, method="PUT", path="subjects/.*/files", seconds=0.2, times=0))
+    first: list[Any] = []
+    thread = threading.Thread(target=lambda: first.append(cli("apply", "--yes", study)))
+    thread.start()
+    while not any("/resources/R" in entry.path for entry in server.log.writes) and thread.is_alive():
+        time.sleep(0.005)
+    elsewhere = {"XDG_CACHE_HOME": str(tmp_path / "of another machine")}
+    second = cli("apply", "--yes", study, environ=elsewhere)
+    thread.join()
+    assert first[0].status == 0, first[0].err
+    assert second.status == 7
+    assert "another run is working on the project" in second.err
+    rows = http.get(f"{server.url}/data/projects/NEW/resources?format=json").json()["ResultSet"]["Result"]
+    assert rows == []
+
+
 def test_a_member_cannot_leave_a_marker_and_is_told_so(
     cli: Cli, study: Path, server: RunningServer, http: requests.Session
 ) -> None:
@@ -188,3 +213,36 @@ def test_a_holder_is_read_back_and_grows_stale() -> None:
     assert not holder.is_stale(now - 9999)
     for text in ("", "{}", "[" * 100_000, '{"run": 1}'):
         assert Holder.from_text(text) is None
+
+
+@pytest.mark.parametrize("name", ["pid", "since", "seen"])
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-1e999", '"soon"', "[]", "9" * 5000], ids=lambda text: text[:9])
+def test_a_marker_with_times_that_cannot_be_is_none(name: str, value: str) -> None:
+    holder = Holder(run="r", user="u", host="h", machine="m", pid=7, since=1.0, seen=1.0)
+    text = json.dumps({**json.loads(holder.to_text()), name: "HERE"}).replace('"HERE"', value)
+    assert Holder.from_text(text) is None
+
+
+def test_a_clock_that_was_put_back_keeps_no_marker_from_being_renewed() -> None:
+    server = MemoryServer()
+    server.add(ObjectSpec(ref=Ref.project_of("P"), xsi_type="xnat:projectData"))
+    me = Holder(run="r", user="u", host="h", machine="m", pid=7, since=1.0, seen=1.0)
+    marker = Marker(server(), "P", me, Listener(), leave=True)
+    now = [1_000_000.0]
+    marker.take(now[0], force=False)
+    held = Held(marker, lambda: now[0], waited=False)
+    uploads = []
+    for moment in (1_000_300.0, 1_000_601.0, 500_000.0, 500_300.0, 500_601.0):
+        now[0] = moment
+        held.tick()
+        uploads.append(server.calls["upload"])
+    assert uploads == [1, 2, 3, 3, 4]
+
+
+def test_no_room_for_a_marker_costs_the_marker_only(
+    cli: Cli, study: Path, monkeypatch: pytest.MonkeyPatch, server: RunningServer, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    done = cli("apply", "--yes", study)
+    assert done.status == 0, done.err
+    assert "no lock on the server: No such file or directory" in done.err

@@ -155,7 +155,7 @@ class _Applying:
             folder=cache / "locks" if cache else self._folder,
             wait=self._command.wait_lock,
             force=self._command.force_unlock,
-            on_server=not is_new,
+            is_new=is_new,
             short=len(plan.changes) <= SHORT_CHANGES and plan.bytes_to_send <= SHORT_BYTES,
         )
         return locked(plan.project, server, self._id, connect, options, self._options.listener)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from math import isfinite
 
 STALE_SECONDS = 30 * 60.0
 """A holder that has not been heard of for so long is held to be dead."""
 _LONGEST = 200
+_PIDS = 1 << 31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +34,11 @@ class Holder:
         try:
             data = json.loads(text)
             words = {name: str(data[name])[:_LONGEST] for name in ("run", "user", "host", "machine")}
-            return cls(**words, pid=int(data["pid"]), since=float(data["since"]), seen=float(data["seen"]))
-        except (ValueError, KeyError, TypeError, RecursionError):
+            found = cls(**words, pid=int(data["pid"]), since=float(data["since"]), seen=float(data["seen"]))
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None
+        sound = isfinite(found.since) and isfinite(found.seen) and 0 < found.pid < _PIDS
+        return found if sound else None
 
     def words(self, now: float) -> str:
         """Who that is, for people: ``alice on pc7, for 12 min (run 2024…)``."""

@@ -19,14 +19,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from xnat_sync.core.changes import Action
 from xnat_sync.core.errors import Locked
 from xnat_sync.core.events import Listener
 from xnat_sync.core.holder import Holder
+from xnat_sync.core.outcome import Status
+from xnat_sync.core.refs import Level
 from xnat_sync.guards.marker import Marker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from xnat_sync.core.outcome import Outcome
     from xnat_sync.gateway.api import GatewayFactory
 
 REFRESH_SECONDS = 600.0
@@ -39,13 +43,14 @@ SHORT_CHANGES, SHORT_BYTES = 10, 64 << 20
 class LockOptions:
     """How to take a lock: ``folder`` keeps the local one, ``wait`` is for so many seconds, ``force`` breaks others.
 
-    Other machines' markers are heeded ``on_server``, and one of our own is left there for a run that is not ``short``.
+    A marker of our own is left on the server by a run that is not ``short``; if the project ``is_new`` and made by the
+    run itself, then as soon as there is one.
     """
 
     folder: Path
     wait: float = 0.0
     force: bool = False
-    on_server: bool = True
+    is_new: bool = False
     short: bool = False
     clock: Callable[[], float] = field(default=time.time)
     sleep: Callable[[float], None] = field(default=time.sleep)
@@ -54,17 +59,24 @@ class LockOptions:
 class Held(Listener):
     """A lock that is held. As a listener of the run it keeps the marker on the server fresh."""
 
-    def __init__(self, marker: Marker | None, clock: Callable[[], float], *, waited: bool) -> None:
+    def __init__(self, marker: Marker, clock: Callable[[], float], *, waited: bool) -> None:
         self.waited = waited
         self._marker = marker
         self._clock = clock
-        self._next = clock() + REFRESH_SECONDS
+        self._last = clock()
+
+    def finished(self, outcome: Outcome) -> None:
+        """Leave the marker in a project that was just made."""
+        change = outcome.change
+        if change.ref.level is Level.PROJECT and change.action is Action.CREATE and outcome.status is Status.APPLIED:
+            self._marker.follow(self._clock())
 
     def tick(self) -> None:
-        """Write the marker anew, if the last time is long enough ago."""
-        if self._marker is not None and self._clock() >= self._next:
-            self._next = self._clock() + REFRESH_SECONDS
-            self._marker.refresh(self._clock())
+        """Write the marker anew, if the last time is long enough ago, or ahead by a clock that was put back."""
+        now = self._clock()
+        if not 0 <= now - self._last < REFRESH_SECONDS:
+            self._last = now
+            self._marker.refresh(now)
 
 
 @contextmanager
@@ -81,26 +93,24 @@ def locked(
     me = _me(run, options.clock())
     name = hashlib.sha256(f"{server}\n{project}".encode()).hexdigest()[:16]
     local = _LocalLock(options.folder / f"lock-{name}", tell)
-    gateway = connect() if options.on_server else None
-    marker = Marker(gateway, project, me, tell, leave=not options.short) if gateway else None
+    gateway = connect()
+    marker = Marker(gateway, project, me, tell, leave=not options.short)
     try:
         waited = _take(local, marker, me, options, tell)
         yield Held(marker, options.clock, waited=waited)
     finally:
-        if marker is not None:
-            marker.release()
+        marker.release()
         local.release()
-        if gateway is not None:
-            gateway.close()
+        gateway.close()
 
 
-def _take(local: _LocalLock, marker: Marker | None, me: Holder, options: LockOptions, tell: Listener) -> bool:
+def _take(local: _LocalLock, marker: Marker, me: Holder, options: LockOptions, tell: Listener) -> bool:
     """Take both locks, waiting as long as allowed; whether that took any waiting."""
     until = options.clock() + options.wait
     waited = False
     while True:
         holder = local.take(me, force=options.force)
-        if holder is None and marker is not None:
+        if holder is None and not options.is_new:
             holder = marker.take(options.clock(), force=options.force)
             if holder is not None:
                 local.release()
@@ -146,8 +156,9 @@ class _LocalLock:
             os.close(file)
             self._tell.reading(f"no lock on this machine: {error.strerror}")
             return None
-        os.ftruncate(file, 0)
-        os.pwrite(file, me.to_text().encode(), 0)
+        with suppress(OSError):  # Without room for the name of its holder it is a lock all the same.
+            os.ftruncate(file, 0)
+            os.pwrite(file, me.to_text().encode(), 0)
         self._file = file
         return None
 

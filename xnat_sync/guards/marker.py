@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.errors import Forbidden, GatewayError, XnatSyncError
+from xnat_sync.core.errors import Forbidden, GatewayError, LocalFileError, XnatSyncError
 from xnat_sync.core.holder import Holder
 from xnat_sync.core.planner import MARKER_RESOURCE
 from xnat_sync.core.refs import Level, Ref
@@ -57,6 +57,9 @@ class Marker:
             earlier = [
                 rival for rival in self._rivals(now) if (rival.since, rival.run) < (self._me.since, self._me.run)
             ]
+        except LocalFileError as error:
+            self._tell.reading(f"no lock on the server: {error}")
+            return None
         except GatewayError as error:
             if error.retryable:
                 raise
@@ -66,6 +69,17 @@ class Marker:
             self.release()
             return earlier[0]
         return None
+
+    def follow(self, now: float) -> None:
+        """Leave the marker after all, in a project that was not there to be locked. Too late to give way to others."""
+        if not self._leave:
+            return
+        try:
+            self._write(replace(self._me, seen=now))
+            for rival in self._rivals(now)[:1]:
+                self._tell.reading(f"another run is working on the project too: {rival.words(now)}")
+        except (XnatSyncError, Cancelled) as error:
+            self._tell.reading(f"no lock on the server: {error}")
 
     def refresh(self, now: float) -> None:
         """Say that the run goes on. A failure harms nobody yet."""
@@ -133,14 +147,20 @@ class Marker:
         return False
 
     def _write(self, me: Holder) -> None:
-        with tempfile.TemporaryDirectory(prefix="xnat-sync-") as folder:
-            path = Path(folder) / "marker.json"
-            path.write_text(me.to_text(), encoding="utf-8")
-            status = path.stat()
-            spec = FileSpec(ref=self._mine, path=str(path), size=status.st_size, mtime_ns=status.st_mtime_ns)
-            self._written = True
-            try:
-                self._gateway.upload(self._resource, [spec], overwrite=True, reason=_REASON, sent=lambda _: None)
-            except GatewayError as error:
-                self._written = error.retryable
-                raise
+        try:
+            with tempfile.TemporaryDirectory(prefix="xnat-sync-") as folder:
+                path = Path(folder) / "marker.json"
+                path.write_text(me.to_text(), encoding="utf-8")
+                self._send(path)
+        except OSError as error:
+            raise LocalFileError(error.strerror or str(error), path=str(error.filename or "")) from error
+
+    def _send(self, path: Path) -> None:
+        status = path.stat()
+        spec = FileSpec(ref=self._mine, path=str(path), size=status.st_size, mtime_ns=status.st_mtime_ns)
+        self._written = True
+        try:
+            self._gateway.upload(self._resource, [spec], overwrite=True, reason=_REASON, sent=lambda _: None)
+        except GatewayError as error:
+            self._written = error.retryable
+            raise
