@@ -113,7 +113,7 @@ def test_an_interrupted_plan_does_not_wait_for_the_server(study: Path, server: R
 
 
 @pytest.mark.parametrize("command", [["plan"], ["apply", "--yes"]], ids=["plan", "apply"])
-@pytest.mark.parametrize("path", ["/data/services/auth", "/xapi/siteConfig/buildInfo", "/data/auth"])
+@pytest.mark.parametrize("path", ["^/$", "/data/services/auth", "/data/auth"])
 def test_an_interrupt_does_not_wait_for_a_login(
     study: Path, server: RunningServer, command: list[str], path: str
 ) -> None:
@@ -128,7 +128,8 @@ def test_an_interrupt_does_not_wait_for_a_login(
 
 
 def test_a_second_interrupt_does_not_wait_for_a_new_login(study: Path, server: RunningServer) -> None:
-    server.faults.add(Fault(kind=FaultKind.DELAY, path="/data/services/auth", seconds=SILENCE, first=2, times=0))
+    again = Fault(kind=FaultKind.DELAY, method="PUT", path="/services/auth", seconds=SILENCE, first=2, times=0)
+    server.faults.add(again)
     server.faults.add(Fault(kind=FaultKind.ANONYMOUS, method="PUT", path="/files", times=0))
     (_, calls), _ = server.faults._rules
     with started(server, "apply", "--yes", "--format", "json", str(study)) as process:

@@ -136,7 +136,7 @@ def test_a_flipped_byte_behind_a_good_header_never_leaves(
 def test_one_login_for_a_run_and_closed_at_its_end(cli: Cli, study: Path, server: RunningServer) -> None:
     server.log.clear()
     assert cli("apply", "--yes", "--jobs", "8", study).status == 0
-    logins = [entry for entry in server.log if entry.path.endswith("/services/auth")]
+    logins = [entry for entry in server.log if entry.method == "PUT" and entry.path.endswith("/services/auth")]
     logouts = [entry for entry in server.log if entry.method == "DELETE" and entry.path.endswith("/JSESSION")]
     assert (len(logins), len(logouts)) == (1, 1)
     assert server.log[-1].path.endswith("/JSESSION")

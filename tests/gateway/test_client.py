@@ -6,6 +6,7 @@ import gc
 import inspect
 import logging
 import os
+import re
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -52,7 +53,7 @@ PASSWORD = "s3cret & only-here"
 
 
 def logins(server: RunningServer) -> int:
-    return sum(entry.path.endswith("/services/auth") for entry in server.log)
+    return sum(entry.method == "PUT" and entry.path.endswith("/services/auth") for entry in server.log)
 
 
 def make_project(gateway: RestGateway) -> None:
@@ -112,7 +113,7 @@ def test_a_refused_login_is_tried_once(server: RunningServer, connect: Connect) 
 
 
 def test_a_server_that_is_down_for_a_moment_is_not_taken_for_a_refusal(server: RunningServer, connect: Connect) -> None:
-    server.faults.add(Fault(kind=FaultKind.STATUS, path="^/data/(services/auth|auth)", times=2, status=503))
+    server.faults.add(Fault(kind=FaultKind.STATUS, path="^/data/(services/auth|auth)", times=3, status=503))
     connection = connect()
     with pytest.raises(Throttled):
         connection().server()
@@ -162,7 +163,8 @@ def test_netrc_never_adds_a_password_to_requests(
     monkeypatch.setenv("NETRC", str(file))
     connect()().server()
     assert {entry.user for entry in server.log} <= {"admin", "guest", ""}
-    assert all(entry.status < 400 or entry.path == "/data/version" for entry in server.log)
+    asked_without_login = ("/data/version", "/data/services/auth")
+    assert all(entry.status < 400 or entry.path in asked_without_login for entry in server.log)
 
 
 # --- sessions that end
@@ -230,7 +232,7 @@ def test_a_refusal_of_what_was_accepted_before_is_doubted_but_not_for_long(
     server.log.clear()
     for times in (2, 3):
         server.context.sessions.revoke_all()
-        server.faults.add(Fault(kind=FaultKind.STATUS, path="/services/auth$", status=401, times=times))
+        server.faults.add(Fault(kind=FaultKind.STATUS, method="PUT", path="/services/auth$", status=401, times=times))
         for _ in range(2):
             with pytest.raises(ServerFault, match="accepted before"):
                 gateway.project("P")
@@ -243,7 +245,7 @@ def test_a_refusal_of_what_was_accepted_before_is_doubted_but_not_for_long(
 
 
 def test_a_page_in_the_place_of_a_session_is_a_fault_of_the_server(server: RunningServer, connect: Connect) -> None:
-    page = Fault(kind=FaultKind.LOGIN_PAGE, path="JSESSION|auth")
+    page = Fault(kind=FaultKind.LOGIN_PAGE, method="PUT", path="/services/auth")
     server.faults.add(page)
     gateway = connect()()
     with pytest.raises(UnexpectedReply, match="no session"):
@@ -432,12 +434,13 @@ def test_a_redirect_to_another_host_gets_no_password(scripted: Callable[..., str
     assert seen == ["GET"]
 
 
-def test_a_redirect_behind_the_front_page_gets_no_password_either(scripted: Callable[..., str]) -> None:
+@pytest.mark.parametrize("path", ["/.+", "/data/services/auth"])
+def test_a_redirect_of_the_login_gets_no_password_either(scripted: Callable[..., str], path: str) -> None:
     seen: list[str] = []
 
     def redirect(request: BaseHTTPRequestHandler) -> None:
         seen.append(request.command)
-        request.send_response(200 if request.path == "/" else 307)
+        request.send_response(307 if re.fullmatch(path, request.path) else 200)
         request.send_header("Location", f"http://admin:{PASSWORD.replace(' ', '')}@localhost:9{request.path}")
         request.send_header("Content-Length", "0")
         request.end_headers()

@@ -68,7 +68,7 @@ def server(tmp_path: Path, faults: Ending) -> Iterator[RunningServer]:
 
 
 def logins(server: RunningServer) -> int:
-    return sum(entry.path.endswith("/services/auth") for entry in server.log)
+    return sum(entry.method == "PUT" and entry.path.endswith("/services/auth") for entry in server.log)
 
 
 @pytest.mark.parametrize("every", [JOBS + 1, 15, 25])

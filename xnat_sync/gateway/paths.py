@@ -35,6 +35,7 @@ _RAW = "&=,()'!@:$"
 LONGEST_LIST = 5500
 """Characters of accession IDs in a path: Tomcat takes 8 KiB for the whole head of a request."""
 
+LOGIN = "/data/services/auth"
 AUTH = "/data/auth"
 JSESSION = "/data/JSESSION"
 BUILD_INFO = "/xapi/siteConfig/buildInfo"

@@ -122,8 +122,8 @@ class Account:
             with http.get(self.url, timeout=seconds, stream=True) as reply:
                 found = re.sub(r"/(app|data)/.*", "", reply.url.partition("?")[0]).rstrip("/")
             self._require_same_host(found)
-            # What programs ask for may lead elsewhere than the front page, and a redirected login takes its body along.
-            asked = found + paths.BUILD_INFO
+            # A login may lead elsewhere than the front page does, and when it is redirected it takes its body along.
+            asked = found + paths.LOGIN
             with http.get(asked, timeout=seconds, allow_redirects=False, stream=True) as reply:
                 if reply.is_redirect:
                     self._require_same_host(urljoin(asked, reply.headers["location"]))
