@@ -66,6 +66,15 @@ def test_this_program_and_other_readers_read_the_same_texts(data: dict[str, Any]
     assert yaml.safe_load(text) == data
 
 
+@pytest.mark.parametrize(
+    "sign", ["\x1b", "\x07", "\x9b", "\u202e", "\u2066", "\u200b", "\ufeff", "\U000e0041"], ids=ascii
+)
+def test_what_a_screen_would_obey_is_spelled_out(sign: str) -> None:
+    text = yaml_text({f"a{sign}b": f"{sign}c"})
+    assert sign not in text
+    assert yaml.safe_load(text) == {f"a{sign}b": f"{sign}c"}
+
+
 def test_what_is_short_stands_in_one_line() -> None:
     data: dict[str, Any] = {
         "a": {"b": ["c", "d e"], "f": 1},

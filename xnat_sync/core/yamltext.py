@@ -21,7 +21,10 @@ _DEEPEST_IN_LINE = 3
 _SAFE = re.compile(r"[A-Za-z_./][A-Za-z0-9_./+-]*(?: [A-Za-z0-9_./+-]+)*")
 # What readers of YAML 1.1 take for something else.
 _WORDS = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", "n", ".nan", ".inf", "nan", "inf"))
-_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
+# What YAML does not take as it stands, and what a screen would obey: it hides text, or turns its direction.
+_UNPRINTABLE = re.compile(
+    "[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufffe\uffff\U000e0000-\U000e007f]"
+)
 
 
 def yaml_text(data: Mapping[str, Plain]) -> str:
@@ -40,7 +43,11 @@ def scalar(value: Scalar) -> str:
     if _SAFE.fullmatch(value) and value.lower() not in _WORDS and not re.fullmatch(r"\.[0-9_.e+-]*", value):
         return value
     quoted = json.dumps(value, ensure_ascii=False)
-    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", quoted)
+    return _UNPRINTABLE.sub(lambda found: _escaped(ord(found.group())), quoted)
+
+
+def _escaped(code: int) -> str:
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def _mapping(data: Mapping[str, Plain], indent: int) -> Iterator[str]:
