@@ -13,7 +13,6 @@ on the in-memory gateway. Errors are those of `core.errors`.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -23,7 +22,6 @@ from xnat_sync.core.errors import (
     ManifestError,
     NotFound,
     Problem,
-    Rejected,
     Severity,
     StalePlan,
     UsageError,
@@ -32,7 +30,15 @@ from xnat_sync.core.events import Listener
 from xnat_sync.core.freshness import asked_of, joined, reduced, settled
 from xnat_sync.core.localside import Breach, Whole
 from xnat_sync.core.outcome import Status
-from xnat_sync.core.planner import ON_DISK, compare_file, files_to_hash, idle_patterns, make_plan, select
+from xnat_sync.core.planner import (
+    ON_DISK,
+    compare_file,
+    files_to_hash,
+    files_to_read,
+    idle_patterns,
+    make_plan,
+    select,
+)
 from xnat_sync.core.policy import SyncPolicy
 from xnat_sync.core.refs import Ref
 from xnat_sync.core.rules import RULES
@@ -41,6 +47,7 @@ from xnat_sync.core.verification import Fault, Finding, Verification
 from xnat_sync.engine.execute import Execution
 from xnat_sync.engine.observe import observe
 from xnat_sync.engine.pool import open_pool, stream
+from xnat_sync.engine.readback import md5_held, with_read
 from xnat_sync.engine.stop import Stop
 from xnat_sync.gateway.readonly import ReadOnly
 from xnat_sync.guards.backup import back_up
@@ -108,7 +115,7 @@ def plan(
     """
     policy, options = policy or SyncPolicy(), options or Options()
     selected = _selected(loaded.desired, policy)
-    remote = _observe(loaded.project, selected, connect, options, disk=policy.disk)
+    remote = _observe(loaded.project, selected, connect, options, policy)
     desired = with_digests(selected, files_to_hash(selected, remote, policy), options)
     return with_lacks(make_plan(loaded.project, desired, remote, policy), lambda: ReadOnly(connect()))
 
@@ -227,9 +234,7 @@ def check_fresh(difference: Plan, connect: GatewayFactory, options: Options | No
         StalePlan: with the refs that moved, if nothing is left to do but what is overtaken.
 
     """
-    remote = _observe(
-        difference.project, asked_of(difference), connect, options or Options(), disk=difference.policy.disk
-    )
+    remote = _observe(difference.project, asked_of(difference), connect, options or Options(), difference.policy)
     found = settled(difference, remote)
     refused = [ref for ref, outcome in found.items() if outcome.status is Status.REFUSED]
     if refused and len(found) == len(difference.changes):
@@ -289,13 +294,13 @@ def verify(
     """
     policy, options = policy or SyncPolicy(), options or Options()
     desired = _selected(loaded.desired, policy)
-    remote = _observe(loaded.project, desired, connect, options, disk=policy.disk)
+    remote = _observe(loaded.project, desired, connect, options, policy)
     needed = desired.files.values() if download else files_to_hash(desired, remote, policy)
     files = with_digests(desired, needed, options).files
     findings = [finding for spec in files.values() if (finding := _finding(spec, remote, policy))]
     wrong = {finding.ref for finding in findings}
     sound = [spec for ref, spec in files.items() if ref not in wrong]
-    proven: frozenset[Ref] = frozenset()
+    proven = frozenset(spec.ref for spec in sound if remote.files[spec.ref].read_md5)
     if download:
         options.listener.reading(f"reading {len(sound)} files back")
         proven, damaged = _read_back(sound, connect, options)
@@ -315,11 +320,16 @@ def verify(
 
 
 def _observe(
-    project: str, desired: DesiredState, connect: GatewayFactory, options: Options, *, disk: bool
+    project: str, desired: DesiredState, connect: GatewayFactory, options: Options, policy: SyncPolicy
 ) -> RemoteState:
     options.listener.reading("reading the server")
     with open_pool(lambda: ReadOnly(connect()), options.jobs) as pool:
-        return observe(project, desired, pool, disk=disk)
+        remote = observe(project, desired, pool, disk=policy.disk)
+        unstated = files_to_read(desired, remote, policy)
+        if not unstated:
+            return remote
+        options.listener.reading(f"reading {len(unstated)} files back, of which the server states no digest")
+        return with_read(remote, unstated, pool)
 
 
 def _finding(spec: FileSpec, remote: RemoteState, policy: SyncPolicy) -> Finding | None:
@@ -352,19 +362,13 @@ def _read_back(
 
 def _reading(gateway: Reader, spec: FileSpec) -> Finding | bool:
     """What is wrong with the bytes that the server sends; true if nothing is, false if they cannot be asked for."""
-    digest = hashlib.md5(usedforsecurity=False)
     try:
-        with gateway.download(spec.ref) as chunks:
-            for chunk in chunks:
-                digest.update(chunk)
-    except Rejected:
-        return False
+        found = md5_held(gateway, spec.ref)
     except NotFound:
         # An entry without bytes: to another client the file is not there, whatever the listing says.
         return Finding(ref=spec.ref, fault=Fault.DAMAGED, message="listed, but the server has no bytes to send")
-    found = digest.hexdigest()
-    if found == spec.md5:
-        return True
+    if found in (None, spec.md5):
+        return found is not None
     return Finding(ref=spec.ref, fault=Fault.DAMAGED, message=f"read back as md5 {found} instead of {spec.md5}")
 
 

@@ -186,6 +186,31 @@ def test_checksums_off_is_said_and_size_decides(cli: Cli, study: Path, server: R
     assert cli("verify", "--download", study).status == 0
 
 
+def test_without_digests_files_are_read_back_where_that_is_asked_for(
+    cli: Cli, study: Path, images: Path, server: RunningServer, http: Any, tmp_path: Path
+) -> None:
+    assert http.post(f"{server.url}/xapi/siteConfig/checksums", json=False).status_code == 200
+    assert cli("apply", "--yes", study).status == 0
+    plan = cli("plan", "--detailed-exitcode", "--compare", "digest", study)
+    assert plan.status == 0
+    assert "size only" not in plan.out
+    assert "(6 read back and equal)" in cli("verify", "--compare", "digest", study).out
+    image = images / "sub-01/ses-01/func/sub-01_ses-01_task-rest_bold.nii"
+    content = image.read_bytes()
+    image.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert cli("plan", "--detailed-exitcode", study).status == 0, "the size is the same, and nobody asked"
+    assert cli("verify", "--compare", "digest", study).status == 2
+    stored = tmp_path / "plan.json"
+    plan = cli("plan", "--detailed-exitcode", "--compare", "digest", "--out", stored, "--format", "json", study)
+    assert plan.status == 2
+    assert [change["action"] for change in document(plan.out, "plan")["changes"]] == ["replace"]
+    done = cli("apply", "--yes", stored)
+    assert done.status == 0, done.out
+    assert "1 applied" in done.out
+    assert cli("verify", "--compare", "digest", study).status == 0
+    assert "was so already" in cli("apply", "--yes", "--format", "json", stored).out
+
+
 @pytest.mark.parametrize(
     ("arguments", "environ", "kind", "status"),
     [

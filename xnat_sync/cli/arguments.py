@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xnat_sync.cli import options
-from xnat_sync.cli.parser import build_parser
+from xnat_sync.cli.parser import COMPARISONS, build_parser
 from xnat_sync.core.errors import UsageError
 from xnat_sync.core.policy import Compare
 
@@ -33,7 +33,7 @@ def _connection(found: argparse.Namespace) -> options.Connection:
         user=found.user,
         ca_file=found.ca_file,
         jobs=found.jobs,
-        compare=Compare(found.compare),
+        compare=COMPARISONS.get(found.compare, Compare.DIGEST),
         only=tuple(found.only),
         cache=not found.no_cache,
         rehash=found.rehash,

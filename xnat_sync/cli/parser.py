@@ -13,6 +13,7 @@ from xnat_sync.core.errors import UsageError
 from xnat_sync.core.policy import Compare
 
 SCHEMAS = ("manifest", "plan", "report", "problems", "verification", "explanation", "pull", "error")
+COMPARISONS = {"digest": Compare.READ, "size": Compare.SIZE}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -90,9 +91,9 @@ def _server_parser(*, rehash: bool = False) -> _Parser:
     group.add_argument("--max-requests", type=_rate, metavar="N", help="requests a second at most")
     group.add_argument(
         "--compare",
-        choices=[choice.value for choice in Compare],
-        default=Compare.DIGEST.value,
-        help="what makes two files the same (default digest)",
+        choices=list(COMPARISONS),
+        help="what makes two files the same (default digest where the server states one, else size; digest reads back "
+        "what it states none of)",
     )
     group.add_argument("--no-cache", action="store_true", help="keep no digests of local files between runs")
     group.add_argument(

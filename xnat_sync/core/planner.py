@@ -96,10 +96,25 @@ def files_to_hash(desired: DesiredState, remote: RemoteState, policy: SyncPolicy
     """The local files whose digest the comparison needs: those that the server has with the same size and a digest."""
     if policy.compare is Compare.SIZE:
         return ()
+    unstated = frozenset(files_to_read(desired, remote, policy))
     return tuple(
         spec
         for ref, spec in select(desired, policy.only).files.items()
-        if spec.md5 is None and (held := remote.files.get(ref)) and held.md5 and held.size == spec.size
+        if spec.md5 is None
+        and (held := remote.files.get(ref))
+        and (held.known_md5 or ref in unstated)
+        and held.size == spec.size
+    )
+
+
+def files_to_read(desired: DesiredState, remote: RemoteState, policy: SyncPolicy) -> tuple[Ref, ...]:
+    """The server's files that the comparison has to read: those of the right size for which it states no digest."""
+    if policy.compare is not Compare.READ:
+        return ()
+    return tuple(
+        ref
+        for ref, spec in select(desired, policy.only).files.items()
+        if (held := remote.files.get(ref)) and held.known_md5 is None and held.size == spec.size
     )
 
 
@@ -151,8 +166,8 @@ def compare_file(spec: FileSpec, held: RemoteFile, policy: SyncPolicy) -> tuple[
     diffs: list[FieldDiff] = []
     if spec.size != held.size:
         diffs.append(FieldDiff(name="size", before=str(held.size), after=str(spec.size)))
-    elif policy.compare is Compare.DIGEST and held.md5 is not None and spec.md5 != held.md5:
-        diffs.append(FieldDiff(name="md5", before=held.md5, after=spec.md5))
+    elif policy.compare is not Compare.SIZE and held.known_md5 is not None and spec.md5 != held.known_md5:
+        diffs.append(FieldDiff(name="md5", before=held.known_md5, after=spec.md5))
     elif held.on_disk not in (None, spec.size):
         found = str(held.on_disk)
         diffs.append(FieldDiff(name=ON_DISK, before=None if found.startswith("-") else found, after=str(spec.size)))
@@ -265,7 +280,7 @@ def _plan_file(spec: FileSpec, held: RemoteFile | None, policy: SyncPolicy, *, k
 
 
 def _proven(held: RemoteFile | None, policy: SyncPolicy) -> bool:
-    return held is not None and held.md5 is not None and policy.compare is Compare.DIGEST
+    return held is not None and held.known_md5 is not None and policy.compare is not Compare.SIZE
 
 
 def _plan_absent(absent: Iterable[Ref], remote: RemoteState) -> Iterator[Change]:

@@ -11,6 +11,8 @@ class Compare(enum.Enum):
 
     DIGEST = "digest"
     """Same size, and same MD5 wherever the server states one."""
+    READ = "read"
+    """The same, and where the server states no digest its file is read."""
     SIZE = "size"
     """Same size; the content is not read."""
 

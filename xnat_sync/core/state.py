@@ -93,7 +93,8 @@ class RemoteObject:
 class RemoteFile:
     """One file in a server's catalog: ``md5`` is ``None``, never *empty*, and ``size`` -1 where it does not say.
 
-    ``on_disk`` is its true size, -1 if it is gone, ``None`` while nobody has looked.
+    ``on_disk`` is its true size, -1 if it is gone, ``None`` while nobody has looked. ``read_md5`` is that of its bytes,
+    where somebody has read them since the server states none.
     """
 
     ref: Ref
@@ -102,6 +103,12 @@ class RemoteFile:
     format: str = ""
     content: str = ""
     on_disk: int | None = None
+    read_md5: str | None = None
+
+    @property
+    def known_md5(self) -> str | None:
+        """The digest that it is compared by."""
+        return self.md5 or self.read_md5
 
 
 def by_ref(files: Iterable[RemoteFile]) -> dict[Ref, RemoteFile]:

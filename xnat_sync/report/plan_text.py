@@ -157,13 +157,20 @@ def _cut(entries: list[list[str]], limit: int) -> Iterator[str]:
         yield f"    … and {len(entries) - limit} more (--detail shows all)"
 
 
+_WHY_SIZE = {
+    Compare.SIZE: "as asked",
+    Compare.DIGEST: "the server states no digest (--compare digest reads them back)",
+    Compare.READ: "the server states no digest and cannot be asked for the file",
+}
+
+
 def _standing(plan: Plan) -> Iterator[str]:
     """What needs no change, and how sure that is."""
     unchanged = levels(plan.unchanged.items())
     if unchanged:
         yield f"  = {unchanged} unchanged"
     if plan.by_size_only:
-        why = "as asked" if plan.policy.compare is Compare.SIZE else "the server states no digest"
+        why = _WHY_SIZE[plan.policy.compare]
         yield f"    {count(plan.by_size_only, 'file')} compared by size only: {why}"
     foreign = levels(plan.foreign.items())
     if foreign:
