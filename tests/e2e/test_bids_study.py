@@ -128,6 +128,6 @@ def test_a_plan_takes_few_requests_and_writes_nothing(applied: Any, server: Runn
 def test_every_write_says_why(study: Any, server: RunningServer) -> None:
     assert study("apply", "--yes", "--reason", "first light").status == 0
     assert server.log.writes
-    lock = [entry for entry in server.log.writes if "/resources/xnat_sync" in entry.path]
-    assert all("event_reason=xnat-sync:%20a%20run%20is%20working" in entry.query for entry in lock)
-    assert all("event_reason=first" in entry.query for entry in server.log.writes if entry not in lock)
+    marker, ours = "/resources/xnat_sync", server.log.writes
+    assert all("event_reason=first" in entry.query for entry in ours if marker not in entry.path)
+    assert all("event_reason=xnat-sync" in entry.query for entry in ours if marker in entry.path)

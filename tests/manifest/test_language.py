@@ -418,6 +418,26 @@ subjects:
     assert type(fields(loaded, "s1")["group"]) is str
 
 
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("XNAT_SYNC_PASSWORD", True),
+        ("XNAT_PASS", True),
+        ("GITHUB_TOKEN", True),
+        ("AWS_SECRET_ACCESS_KEY", True),
+        ("npm_api_key", True),
+        ("BYPASS_LIST", False),
+        ("KEYBOARD", False),
+        ("AUTHOR", False),
+    ],
+)
+def test_no_secret_of_the_environment_becomes_a_value(load: Load, name: str, refused: bool) -> None:
+    text = HEAD + f"subjects: {{s1: {{group: '${{env:{name}}}', src: '${{env:{name}:-x}}'}}}}\n"
+    with pytest.raises(ManifestError) as caught:
+        load(text)
+    assert {problem.rule for problem in caught.value.problems} == ({"XS032"} if refused else {"XS030"})
+
+
 def test_included_manifests_inherit_and_spread_a_subject(load: Load) -> None:
     loaded = load(
         HEAD

@@ -17,7 +17,7 @@ from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.load import load_study
 
 CASES = Path(__file__).parents[1] / "cases" / "manifests"
-ENVIRON = {"SITE": "rotterdam", "SECRET": "hunter2"}
+ENVIRON = {"SITE": "rotterdam", "HIDDEN": "hunter2"}
 MARK = "# expect:"
 
 

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 _MARK = "${env:"
 _USE = re.compile(r"\$\{env:(?P<name>[^}:]*)(?P<default>:-[^}]*)?(?P<rest>[^}]*)\}?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SECRET = re.compile(
+    r"(?:^|_)(?:PASS|PASSWD|PASSWORD|SECRETS?|TOKENS?|CREDENTIALS?|NETRC)(?:_|$)|(?:API|ACCESS|PRIVATE|SSH|DEPLOY)_?KEY",
+    re.IGNORECASE,
+)
+"""Names of what nobody wants to see in a plan: a manifest may come from anybody who sends a pull request."""
 
 
 def uses_environment(text: str) -> bool:
@@ -56,6 +61,11 @@ def _replace(parent: Node, child: Node, environ: Mapping[str, str], problems: Pr
         if not _NAME.fullmatch(name) or use["rest"] or not use.group().endswith("}"):
             summary = f"{use.group()} is not a use of the environment"
             problems.add("XS021", summary, child.origin(), hint="write ${env:NAME} or ${env:NAME:-default}")
+            child.document.broken.add(child.path)
+            return use.group()
+        if _SECRET.search(name):
+            hint = "take what is no secret from the environment; the login is never a part of the manifest"
+            problems.add("XS032", f"by its name the environment variable {name} is a secret", child.origin(), hint=hint)
             child.document.broken.add(child.path)
             return use.group()
         # An empty variable counts as not set where a default is given, as in a shell.
