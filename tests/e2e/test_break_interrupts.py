@@ -36,9 +36,9 @@ subjects:
           "2": {type: T1w, files: sub-01/ses-01/anat/*.nii}
           "4": {type: bold, files: sub-01/ses-01/func/*.nii}
 """
-PATIENCE = 6.0
+PATIENCE = 12.0
 """Seconds: below the time for which the server keeps silent."""
-SILENCE = 9.0
+SILENCE = 15.0
 
 
 @pytest.fixture
