@@ -126,6 +126,8 @@ HIDDEN: dict[str, tuple[dict[str, bytes], str]] = {
     "a dump of a DICOM header": ({"README-Series.txt": f"Patient's Name: {NAME}\n".encode()}, "XS505"),
     "a file's name": ({f"MR_{BIRTH}101500.nii": bytes(nifti())}, "XS521"),
     "a number of the state's in a file's name": ({"529-41-7733.nii": bytes(nifti())}, "XS505"),
+    "a number of the state's in a damaged file's name": ({"529-41-7733.nii": bytes(nifti()[:-9])}, "XS505"),
+    "a name in an odd file's name": ({"QUIXOTE^ALONSO [1].txt": b"x"}, "XS504"),
     "a folder's name": ({f"MR_{BIRTH}/a.nii": bytes(nifti())}, "XS521"),
     "a number in a folder's name": ({"sub-47110815/sub-1_T1w.nii": bytes(nifti())}, "XS522"),
     "a number in a file's name": ({"sub-47110815_T1w.nii": bytes(nifti())}, "XS522"),
@@ -326,3 +328,18 @@ def test_ages_and_dates() -> None:
     assert is_shifted("1924-12-31")
     assert is_shifted("n/a")
     assert not is_shifted("1925-01-01")
+
+
+def test_a_name_that_must_go_is_said_by_no_other_message(
+    validate: Validate,
+) -> None:
+    """Neither where every byte is read, nor where the manifest writes it out."""
+    packed = bytearray(wrapped())
+    packed[-5] ^= 1
+    validate({"529-41-7733.nii.gz": bytes(packed)}, attributes="resources: {ODD: {files: scan/529-41-7733.nii.gz}}")
+    for form in ("text", "json"):
+        console = Console(out=io.StringIO(), err=io.StringIO(), stdin=io.StringIO(), environ={})
+        assert run(["validate", "--deep", "--format", form, "study.yaml"], console) == 3
+        assert isinstance(console.out, io.StringIO)
+        assert "XS303" in console.out.getvalue()
+        assert "7733" not in console.out.getvalue()

@@ -61,10 +61,16 @@ class Gate:
         self._described: dict[str, dict[Ref, None]] = {}
         self._words: dict[str, dict[str, None]] = {}
         self._resources: set[Ref] = set()
+        self._concealed: dict[str, str] = {}
 
     def take_file(self, spec: FileSpec, found: Iterable[Clue]) -> None:
         """Take what a file's content gives away, its name with the folders of its resource, and the resource's."""
         own = tuple(_name_clues(spec.ref.label))
+        if any(RULES[clue.rule].severity is Severity.ERROR for clue in own):
+            # No message about anything else names it either: it must get another name first.
+            for label in (spec.ref.label, spec.path):
+                base = label.rpartition("/")[2]
+                self._concealed[base] = next((clue.name for clue in _name_clues(base) if clue.name), base)
         # A name that is a clue itself is not repeated beside another.
         safe = next((clue.name for clue in own), None) or spec.ref.label.rpartition("/")[2]
         resource = spec.ref.parent
@@ -87,6 +93,7 @@ class Gate:
 
     def tell(self) -> None:
         """Note everything as problems: errors and warnings by kind and place, what merely describes as one line."""
+        self._problems.conceal(self._concealed)
         for (rule, what), group in self._groups.items():
             names = [repr(name) for name in group.names]
             more = group.count - min(len(names), _SHOWN)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.errors import Problem, Severity
 from xnat_sync.core.rules import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from xnat_sync.core.errors import Origin
     from xnat_sync.core.refs import Ref
+
+_QUOTED = re.compile(r"'[^']*'")
 
 
 class Problems:
@@ -19,6 +23,7 @@ class Problems:
 
     def __init__(self) -> None:
         self._found: dict[tuple[object, ...], Problem] = {}
+        self._names: dict[str, str] = {}
 
     def add(self, rule: str, summary: str, origin: Origin | None, *, hint: str = "", ref: Ref | None = None) -> None:
         """Note a breach of a rule; the rule's remedy is the hint unless a better one is given."""
@@ -33,6 +38,10 @@ class Problems:
         for problem in problems:
             self._found.setdefault((problem.rule, problem.summary, problem.origin), problem)
 
+    def conceal(self, names: Mapping[str, str]) -> None:
+        """Say in every problem another name in the place of some files' own, and show no line that has those."""
+        self._names.update(names)
+
     @property
     def fatal(self) -> bool:
         """Whether an error is among them."""
@@ -40,7 +49,24 @@ class Problems:
 
     def sorted(self) -> tuple[Problem, ...]:
         """All problems in the order of files and lines; what only informs comes last."""
-        return tuple(sorted(self._found.values(), key=_place))
+        found = self._found.values()
+        return tuple(
+            sorted((_concealed(problem, self._names) for problem in found) if self._names else found, key=_place)
+        )
+
+
+def _concealed(problem: Problem, names: Mapping[str, str]) -> Problem:
+    def other(quoted: re.Match[str]) -> str:
+        base = quoted[0].strip("'").rpartition("/")[2]
+        return repr(names[base]) if base in names else quoted[0]
+
+    summary = _QUOTED.sub(other, problem.summary)
+    ref, origin = problem.ref, problem.origin
+    if ref is not None and ref.label.rpartition("/")[2] in names:
+        ref = ref.parent
+    if origin is not None and any(name in origin.excerpt for name in names):
+        origin = replace(origin, excerpt="", pointer="")
+    return replace(problem, summary=summary, ref=ref, origin=origin)
 
 
 def _place(problem: Problem) -> tuple[bool, str, int, int, str, str]:
