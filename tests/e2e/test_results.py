@@ -77,7 +77,7 @@ def test_json_documents_keep_to_their_schemas(cli: Cli, study: Path, tmp_path: P
 
 
 def test_every_schema_is_printed(cli: Cli) -> None:
-    for name in ("manifest", "plan", "report", "problems", "verification", "error"):
+    for name in ("manifest", "plan", "report", "problems", "verification", "formatting", "error"):
         done = cli("schema", name)
         assert done.status == 0
         Draft202012Validator.check_schema(json.loads(done.out))

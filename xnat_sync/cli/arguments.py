@@ -100,6 +100,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], options.Command]] = {
     "validate": lambda found: options.Validate(
         manifests=_manifests(found), deep=found.deep, fix_gzip_names=found.fix_gzip_names
     ),
+    "fmt": lambda found: options.Format(manifests=_manifests(found), check=found.check),
     "plan": lambda found: options.MakePlan(
         manifests=_manifests(found),
         connection=_connection(found),

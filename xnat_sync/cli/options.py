@@ -43,6 +43,14 @@ class Validate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """``xnat-sync fmt``: ``check`` only says what it would change."""
+
+    manifests: tuple[Path, ...]
+    check: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MakePlan:
     """``xnat-sync plan``."""
 
@@ -163,7 +171,7 @@ class Pull:
     bids: bool
 
 
-Command = Validate | MakePlan | Apply | Verify | Schema | Serve | Demo | Init | Render | Explain | Pull
+Command = Validate | Format | MakePlan | Apply | Verify | Schema | Serve | Demo | Init | Render | Explain | Pull
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

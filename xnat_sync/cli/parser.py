@@ -12,7 +12,7 @@ from xnat_sync.cli.options import DEFAULT_MANIFEST, DEFAULT_PORT
 from xnat_sync.core.errors import UsageError
 from xnat_sync.core.policy import Compare
 
-SCHEMAS = ("manifest", "plan", "report", "problems", "verification", "explanation", "pull", "error")
+SCHEMAS = ("manifest", "plan", "report", "problems", "verification", "explanation", "formatting", "pull", "error")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -48,6 +48,12 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="copy what has names or times in its gzip header to DIR without them",
+    )
+    fmt = commands.add_parser(
+        "fmt", parents=[shared, manifests], help="lay manifests out in their normal form, comments kept"
+    )
+    fmt.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 2 and the names of what would change"
     )
     _add_plan(commands.add_parser("plan", parents=[shared, manifests, server], help="show what apply would do"))
     _add_apply(
