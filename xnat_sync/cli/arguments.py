@@ -80,7 +80,10 @@ def _pull(found: argparse.Namespace) -> options.Pull:
 
 
 def _init(found: argparse.Namespace) -> options.Init:
-    source = options.FromCsv(found.from_csv) if found.from_csv else options.FromBids(found.from_bids)
+    if found.from_csv and found.derivatives:
+        raise UsageError("--derivatives goes with --from-bids")
+    bids = options.FromBids(found.from_bids, tuple(name.strip("/") for name in found.derivatives))
+    source = options.FromCsv(found.from_csv) if found.from_csv else bids
     return options.Init(source=source, project=found.project, out=found.out, force=found.force)
 
 

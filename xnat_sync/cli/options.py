@@ -122,9 +122,10 @@ class Demo:
 
 @dataclass(frozen=True, slots=True)
 class FromBids:
-    """A BIDS data set by its folder."""
+    """A BIDS data set by its folder, with the pipelines whose ``derivatives`` are wanted too."""
 
     folder: Path
+    derivatives: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,13 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--from-bids", type=Path, metavar="DIR", help="a BIDS data set's folder")
     source.add_argument("--from-csv", type=Path, metavar="FILE", help="a table with a line for each file, dax's too")
+    parser.add_argument(
+        "--derivatives",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="with --from-bids: what a pipeline made too, derivatives/NAME, as resources of that name",
+    )
     parser.add_argument("--project", metavar="ID", help="the project's ID (default: what the source says)")
     parser.add_argument("--out", type=Path, default=Path(DEFAULT_MANIFEST), metavar="FILE", help="default xnat.yaml")
     parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")

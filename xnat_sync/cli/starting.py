@@ -20,7 +20,7 @@ from xnat_sync.drafts.table import read_table, scans_in
 from xnat_sync.report.wording import count, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from xnat_sync.cli.console import Console
@@ -33,11 +33,12 @@ _TABLES = ("participants.tsv", "_sessions.tsv", "_scans.tsv")
 
 
 class _Draft(NamedTuple):
-    """A manifest, how many subjects, sessions and scans it has, and what it cannot say."""
+    """A manifest, how many subjects, sessions and scans it has, what it cannot say, and what it was not asked to."""
 
     data: Mapping[str, Plain]
     numbers: tuple[int, int, int]
     left_out: Mapping[str, int]
+    untouched: Sequence[str] = ()
 
 
 def init(command: Init, console: Console) -> int:
@@ -50,7 +51,7 @@ def init(command: Init, console: Console) -> int:
 
     """
     source = command.source
-    draft = _of_bids(command, source.folder) if isinstance(source, FromBids) else _of_csv(command, source.file)
+    draft = _of_bids(command, source) if isinstance(source, FromBids) else _of_csv(command, source.file)
     note = "# create: true makes it if it is missing"
     text = re.sub(r"^.*create: false.*$", rf"\g<0>  {note}", yaml_text(draft.data), count=1, flags=re.MULTILINE)
     try:
@@ -63,24 +64,44 @@ def init(command: Init, console: Console) -> int:
     numbers = ", ".join(count(number, noun) for number, noun in zip(draft.numbers, _NOUNS, strict=True))
     lines = [f"{command.out}: {numbers}"]
     lines += [f"left out: {count(number, 'line')} about {what}" for what, number in sorted(draft.left_out.items())]
+    lines += [f"not taken: {what}" for what in draft.untouched]
     console.out.write("".join(f"{visible(line)}\n" for line in lines))
     console.out.write(f"Next: xnat-sync validate {command.out}\n")
     return Exit.PARTLY if draft.left_out else Exit.DONE
 
 
-def _of_bids(command: Init, root: Path) -> _Draft:
-    found = survey(files_below(root))
+def _of_bids(command: Init, source: FromBids) -> _Draft:
+    root = source.folder
+    found = survey(files_below(root), source.derivatives)
+    for name in source.derivatives:
+        if name not in found.derived:
+            others = sorted(known.partition("/")[2] for known in found.skipped if known.startswith("derivatives/"))
+            hint = f"; there are {', '.join(others)}" if others else ""
+            raise UsageError(f"no file is below {root / 'derivatives' / name}{hint}")
     if not found.images:
         raise UsageError(f"no image below {root} has a BIDS name like sub-01/anat/sub-01_T1w.nii.gz")
     tables = [path for path in (*found.project, *chain(*found.left.values())) if path.endswith(_TABLES)]
-    data = manifest_of(
+    drafted = manifest_of(
         found,
         {path: headings(root / path) for path in tables},
         project=command.project or _project_of(root),
         root=os.path.relpath(root, command.out.parent),
     )
     subjects, sessions = {image.subject for image in found.images}, {image.folder for image in found.images}
-    return _Draft(data, (len(subjects), len(sessions), len(found.images)), {})
+    numbers = (len(subjects), len(sessions), len(found.images))
+    return _Draft(drafted.data, numbers, {}, _untouched(found.skipped, drafted.lost))
+
+
+def _untouched(skipped: Mapping[str, int], lost: Mapping[str, int]) -> list[str]:
+    """What is none of the raw data, in words."""
+    lines = []
+    for folder, number in sorted(skipped.items()):
+        option = f" (--derivatives {folder.partition('/')[2]} takes them)" if "/" in folder else ""
+        lines.append(f"{folder}, {count(number, 'file')}{option}")
+    return lines + [
+        f"{count(number, 'file')} in derivatives/{name} of sessions without an image"
+        for name, number in sorted(lost.items())
+    ]
 
 
 def _of_csv(command: Init, file: Path) -> _Draft:
