@@ -82,8 +82,10 @@ def _pull(found: argparse.Namespace) -> options.Pull:
 def _init(found: argparse.Namespace) -> options.Init:
     if found.from_csv and found.derivatives:
         raise UsageError("--derivatives goes with --from-bids")
+    if found.from_bids and found.session_type:
+        raise UsageError("--session-type goes with --from-csv")
     bids = options.FromBids(found.from_bids, tuple(name.strip("/") for name in found.derivatives))
-    source = options.FromCsv(found.from_csv) if found.from_csv else bids
+    source = options.FromCsv(found.from_csv, found.session_type) if found.from_csv else bids
     return options.Init(source=source, project=found.project, out=found.out, force=found.force)
 
 

@@ -130,9 +130,10 @@ class FromBids:
 
 @dataclass(frozen=True, slots=True)
 class FromCsv:
-    """A table that has a line for each file."""
+    """A table that has a line for each file; ``session_type`` is the type of sessions that it says none of."""
 
     file: Path
+    session_type: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

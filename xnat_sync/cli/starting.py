@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.options import FromBids
-from xnat_sync.core.errors import ManifestError, UsageError
+from xnat_sync.core.errors import ManifestError, Severity, UsageError
+from xnat_sync.core.refs import Level
 from xnat_sync.core.yamltext import yaml_text
 from xnat_sync.drafts.bids import survey
 from xnat_sync.drafts.reading import Places, files_below, headings, text_of
 from xnat_sync.drafts.rules import manifest_of
-from xnat_sync.drafts.table import manifest_of as manifest_of_table
-from xnat_sync.drafts.table import read_table, scans_in
+from xnat_sync.drafts.table import read_table, xsi_type_of
+from xnat_sync.drafts.tabled import counts_of
+from xnat_sync.drafts.tabled import manifest_of as manifest_of_table
+from xnat_sync.local.disk import Disk
+from xnat_sync.manifest.load import load_study
+from xnat_sync.report.problems import problems_text, summary_text
 from xnat_sync.report.wording import count, visible
 
 if TYPE_CHECKING:
@@ -24,11 +29,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from xnat_sync.cli.console import Console
-    from xnat_sync.cli.options import Init
+    from xnat_sync.cli.options import FromCsv, Init
+    from xnat_sync.core.errors import Problem
     from xnat_sync.core.yamltext import Plain
     from xnat_sync.drafts.table import Table
 
 _NOUNS = ("subject", "session", "scan")
+_ERRORS_SHOWN = 20
 _TABLES = ("participants.tsv", "_sessions.tsv", "_scans.tsv")
 
 
@@ -51,7 +58,7 @@ def init(command: Init, console: Console) -> int:
 
     """
     source = command.source
-    draft = _of_bids(command, source) if isinstance(source, FromBids) else _of_csv(command, source.file)
+    draft = _of_bids(command, source) if isinstance(source, FromBids) else _of_csv(command, source)
     note = "# create: true makes it if it is missing"
     text = re.sub(r"^.*create: false.*$", rf"\g<0>  {note}", yaml_text(draft.data), count=1, flags=re.MULTILINE)
     try:
@@ -66,8 +73,23 @@ def init(command: Init, console: Console) -> int:
     lines += [f"left out: {count(number, 'line')} about {what}" for what, number in sorted(draft.left_out.items())]
     lines += [f"not taken: {what}" for what in draft.untouched]
     console.out.write("".join(f"{visible(line)}\n" for line in lines))
+    errors = _errors_of(command.out, console)
+    if errors:
+        more = f"… and {len(errors) - _ERRORS_SHOWN} more\n" if len(errors) > _ERRORS_SHOWN else ""
+        console.out.write(problems_text(errors[:_ERRORS_SHOWN]) + more)
+        console.out.write(f"{visible(str(command.out))} is written, and not valid yet: {summary_text(errors)}\n")
+        return Exit.NOT_VALID
     console.out.write(f"Next: xnat-sync validate {command.out}\n")
     return Exit.PARTLY if draft.left_out else Exit.DONE
+
+
+def _errors_of(manifest: Path, console: Console) -> list[Problem]:
+    """What is wrong with a manifest and its files: two things with one label, an image that is none."""
+    try:
+        load_study([manifest], environ=console.environ, local=Disk())
+    except ManifestError as error:
+        return [found for found in error.problems if found.severity is Severity.ERROR]
+    return []
 
 
 def _of_bids(command: Init, source: FromBids) -> _Draft:
@@ -104,17 +126,24 @@ def _untouched(skipped: Mapping[str, int], lost: Mapping[str, int]) -> list[str]
     ]
 
 
-def _of_csv(command: Init, file: Path) -> _Draft:
+def _of_csv(command: Init, source: FromCsv) -> _Draft:
+    file = source.file
+    session_type = xsi_type_of(Level.SESSION, source.session_type) if source.session_type else None
+    if source.session_type and not session_type:
+        raise UsageError(
+            f"--session-type {source.session_type}: write a modality like MR, or a name like xnat:mrSessionData"
+        )
     table = read_table(text_of(file), str(file))
     if table.problems:
         raise ManifestError(table.problems)
     project = _project_in(table, command.project, file)
-    places = Places.of(file.parent, (line.cells["file"] for line in table.lines if "file" in line.cells))
+    wanted = [line.cells for line in table.lines if line.cells.get("project", project) == project]
+    places = Places.of(file.parent, (cells["file"] for cells in wanted if "file" in cells))
     root = os.path.relpath(places.root, command.out.parent)
-    data = manifest_of_table(table, project=project, root=root, locate=places.locate)
+    data = manifest_of_table(table, project=project, root=root, locate=places.locate, session_type=session_type)
     if table.problems:
         raise ManifestError(table.problems)
-    return _Draft(data, scans_in(data), table.left_out)
+    return _Draft(data, counts_of(data), table.left_out)
 
 
 def _project_in(table: Table, asked: str | None, file: Path) -> str:
