@@ -31,7 +31,7 @@ def test_every_file_is_an_image_or_beside_one_or_left() -> None:
     ]  # fmt: skip
     assert [image.kind for image in found.images] == ["eeg", "mr", "mr"]
     assert found.project == [".bidsignore", "README", "participants.tsv", "phenotype/x.tsv", "task-x_bold.json"]
-    assert found.skipped == ["code", "derivatives"]
+    assert found.skipped == {"code": 1, "derivatives/p": 1}
     assert dict(found.left) == {
         ("sub-1", ""): ["sub-1/sub-1_sessions.tsv"],
         ("sub-1", "ses-1"): ["sub-1/ses-1/beh/sub-1_ses-1_task-x_beh.tsv", "sub-1/ses-1/sub-1_ses-1_scans.tsv"],

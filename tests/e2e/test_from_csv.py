@@ -210,7 +210,13 @@ def test_a_plain_table(ours: Callable[..., tuple[int, str]], files: Path, tmp_pa
         ("subject,type\nA,T1w\n", 3, "says no scan"),
         ("subject,scan,type\nA,1,T1w\n", 3, "says no session"),
         ("", 3, "no heading is subject"),
-        ('subject\n"A', 64, "names no project"),
+        ('subject\n"A', 3, "the table cannot be read: unexpected end of data"),
+        ("subject\nA", 64, "names no project"),
+        ("subject,session,session_type\nA,A_1,XY\n", 3, "'XY' is no type of a session"),
+        ("subject,session,scan,scan_type\nA,A_1,1,robt\n", 3, "t.csv:2:1  error XS111"),
+        ("subject,session,file,file\nA,A_1,a,b\n", 3, "2 columns have the heading 'file'"),
+        ("subject,session\nA,A_1,stray\n", 3, "a cell has no heading above it"),
+        ("subject,subject.src\nA,${env:HOME}\n", 3, "from the environment"),
     ],
 )
 def test_lines_that_make_no_sense_are_told(
@@ -226,7 +232,116 @@ def test_lines_that_make_no_sense_are_told(
 def test_what_no_manifest_can_say_is_told(ours: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
     lines = "scan,P,S,MR,E,1,T1,d,usable,NIFTI,a.nii\nassessor,P,S,MR,E,P-x-S-x-E-x-FS,FS,,,DATA,/x\n"
     (tmp_path / "t.csv").write_text(lines, encoding="utf-8")
+    (tmp_path / "a.nii").write_bytes(nifti())
     status, said = ours("init", "--from-csv", tmp_path / "t.csv", "--out", tmp_path / "m.yaml")
-    assert status == 6
+    assert status == 6, said
     assert "left out: 1 line about an assessor" in said
     assert ours("init", "--from-csv", tmp_path / "none.csv", "--out", tmp_path / "n.yaml")[0] == 3
+
+
+OPEN = """subject,session,scan,type,scan.tr,session.modality,resource,format,file
+A,A_1,1,T1w,2300,,NIFTI,NIFTI,files/t1.nii.gz
+A,A_1,2,T2w,,,NIFTI,NIFTI,files/one/a b.nii.gz
+B,B_1,1,FDG,,PT,NIFTI,NIFTI,files/t1.nii.gz
+"""
+
+
+def drafted(ours: Callable[..., tuple[int, str]], folder: Path, text: str, *options: str) -> tuple[int, str, str]:
+    """The status, what was said and the manifest that became of a table."""
+    (folder / "t.csv").write_text(text, encoding="utf-8")
+    out = folder / "m.yaml"
+    status, said = ours("init", "--from-csv", folder / "t.csv", "--project", "P", "--out", out, "--force", *options)
+    return status, said, out.read_text(encoding="utf-8") if out.exists() else ""
+
+
+def test_types_follow_from_what_the_table_says(
+    ours: Callable[..., tuple[int, str]], files: Path, tmp_path: Path
+) -> None:
+    """`tr` is an attribute of MR scans alone, and a modality says it; a session that says nothing needs an option."""
+    assert files.is_dir()
+    status, said, text = drafted(ours, tmp_path, OPEN)
+    assert status == 0, said
+    assert 'defaults: {session: {xsi_type: "xnat:mrSessionData"}}' in text
+    assert 'B_1:\n        xsi_type: "xnat:petSessionData"' in text
+    assert ours("validate", tmp_path / "m.yaml")[0] == 0
+    more = OPEN + "C,C_1,1,CT,,,,,files/t1.nii.gz\nC,C_2,1,CT,,,,,files/t1.nii.gz\n"
+    (tmp_path / "m.yaml").unlink()
+    status, said, text = drafted(ours, tmp_path, more)
+    assert (status, text) == (3, "")
+    assert "t.csv:5:1  error XS110  2 sessions have no type: C/C_1, C/C_2" in said
+    assert "--session-type" in said
+    for name in ("CT", "xnat:ctSessionData"):
+        status, said, text = drafted(ours, tmp_path, more, "--session-type", name)
+        assert status == 0, said
+        assert text.count("ctSessionData") == 1
+        assert ours("validate", tmp_path / "m.yaml")[0] == 0
+    status, said, _ = drafted(ours, tmp_path, more, "--session-type", "robot")
+    assert (status, "--session-type robot" in said) == (64, True)
+
+
+def test_types_that_contradict_each_other_need_a_word(
+    ours: Callable[..., tuple[int, str]], files: Path, tmp_path: Path
+) -> None:
+    assert files.is_dir()
+    lines = "A,A_1,1,MR,files/t1.nii.gz\nA,A_1,2,PET,files/t1.nii.gz\n"
+    head = "subject,session,scan,scan_type,file\n"
+    status, said, _ = drafted(ours, tmp_path, head + lines)
+    assert (status, "1 session has no type: A/A_1" in said) == (3, True)
+    status, said, text = drafted(ours, tmp_path, head + lines, "--session-type", "PETMR")
+    assert status == 0, said
+    assert '"1": {xsi_type: "xnat:mrScanData", ' in text
+    assert ours("validate", tmp_path / "m.yaml")[0] == 0
+
+
+def test_a_type_of_another_server_needs_scans_of_one_too(
+    ours: Callable[..., tuple[int, str]], files: Path, tmp_path: Path
+) -> None:
+    assert files.is_dir()
+    head, line = "subject,session,session_type,scan,file", "A,A_1,lab:motorSessionData,1,files/b.bval"
+    status, said, _ = drafted(ours, tmp_path, f"{head}\n{line}\n")
+    assert (status, "no type of scan goes with lab:motorSessionData" in said) == (3, True)
+    status, said, _ = drafted(ours, tmp_path, f"{head},scan_type\n{line},lab:motorScanData\n")
+    assert status == 0, said
+
+
+def test_what_would_not_be_valid_is_said_by_the_line(
+    ours: Callable[..., tuple[int, str]], files: Path, tmp_path: Path
+) -> None:
+    (files / "none").mkdir()
+    lines = [
+        "subject,session,session_type,scan,scan.tr,file",
+        "A,A_1,CT,1,2300,files/t1.nii.gz",
+        "A,A_1,CT,2,,files/lost.nii.gz",
+        "A,A_1,CT,3,,files/none",
+    ]
+    status, said, text = drafted(ours, tmp_path, "\n".join(lines))
+    assert (status, text) == (3, "")
+    assert "t.csv:2:1  error XS112  xnat:ctScanData has no tr" in said
+    assert "t.csv:3:1  error XS201  there is no file 'files/lost.nii.gz'" in said
+    assert "t.csv:4:1  error XS202  no file is in the folder 'files/none'" in said
+
+
+def test_what_only_the_whole_study_shows_is_said_too(
+    ours: Callable[..., tuple[int, str]], files: Path, tmp_path: Path
+) -> None:
+    (files / "page.nii.gz").write_bytes(b"<!DOCTYPE html>")
+    lines = "A,E,MR,1,files/page.nii.gz\nB,E,MR,1,files/t1.nii.gz\n"
+    status, said, text = drafted(ours, tmp_path, "subject,session,session_type,scan,file\n" + lines)
+    assert status == 3
+    assert "XS105" in said
+    assert "XS302" in said
+    assert "m.yaml is written, and not valid yet: 2 errors" in said
+    assert "subjects:" in text
+
+
+def test_headings_and_lines_are_read_as_people_write_them(
+    ours: Callable[..., tuple[int, str]], files: Path, tmp_path: Path
+) -> None:
+    """A plain table may begin with scan; spreadsheets leave empty columns; a line may be several."""
+    assert files.is_dir()
+    text = 'scan,subject,session,session_type,scan.note,file,,\n1,A,A_1,MR,"two\nlines",files/t1.nii.gz,,\n,,,,,,,\n'
+    status, said, manifest = drafted(ours, tmp_path, text)
+    assert status == 0, said
+    assert "two\\nlines" in manifest
+    status, said, _ = drafted(ours, tmp_path, text + "2,A,A_1,n/a,,files/gone.nii,,\n")
+    assert (status, "t.csv:5:1  error XS201" in said) == (3, True)

@@ -279,3 +279,72 @@ def test_a_file_in_the_folder_of_somebody_else_is_an_error(cli: Cli, tmp_path: P
     done = cli("validate", tmp_path / "x.yaml")
     assert done.status == 3
     assert f"{told} in the folder of another subject or session: 'sub-1/" in done.out
+
+
+DERIVED = """README dataset_description.json
+    sub-01/ses-1/anat/sub-01_ses-1_T1w.nii sub-01/ses-2/anat/sub-01_ses-2_T1w.nii
+    sub-a+b/anat/sub-a+b_T1w.nii code/run.sh sourcedata/x.txt
+    derivatives/prep/dataset_description.json derivatives/prep/sub-01.html derivatives/prep/logs/a/b.txt
+    derivatives/prep/sub-01/ses-1/anat/sub-01_ses-1_desc-preproc_T1w.nii derivatives/prep/sub-01/figures/a.svg
+    derivatives/prep/sub-01/about.txt derivatives/prep/sub-a+b/anat/sub-a+b_desc-brain_mask.nii
+    derivatives/prep/sub-01/ses-9/anat/x.json derivatives/prep/sub-99/y.json
+    derivatives/surf/sub-01_ses-2/mri/orig.json derivatives/other/z.txt derivatives/README"""
+HOMES = {
+    "project": "prep/dataset_description.json prep/sub-01.html prep/logs/a/b.txt",
+    "sub-01": "prep/sub-01/figures/a.svg prep/sub-01/about.txt",
+    "sub-01/sub-01_ses-1": "prep/sub-01/ses-1/anat/sub-01_ses-1_desc-preproc_T1w.nii",
+    "sub-01/sub-01_ses-2": "surf/sub-01_ses-2/mri/orig.json",
+    "sub-a-b/sub-a-b": "prep/sub-a+b/anat/sub-a+b_desc-brain_mask.nii",
+}
+
+
+def test_what_pipelines_made_comes_along_if_named(cli: Cli, tmp_path: Path) -> None:
+    root, manifest = tmp_path / "bids", tmp_path / "xnat.yaml"
+    make(root, DERIVED)
+    names = ("--derivatives", "prep", "--derivatives", "surf/")
+    done = cli("init", "--from-bids", root, *names, "--project", "P", "--out", manifest)
+    assert done.status == 0, done.err
+    assert done.out.splitlines()[1:-1] == [
+        "not taken: code, 1 file",
+        "not taken: derivatives, 1 file",
+        "not taken: derivatives/other, 1 file (--derivatives other takes them)",
+        "not taken: sourcedata, 1 file",
+        "not taken: 2 files in derivatives/prep of sessions without an image",
+    ]
+    validated = cli("validate", manifest)
+    assert validated.status == 0, validated.out
+    assert "no rule takes 2 files: 'derivatives/prep/sub-01/ses-9/anat/x.json', 'derivatives/prep/sub-99/y.json'" in (
+        validated.out
+    )
+    found: dict[str, set[str]] = {}
+    for ref, path in planned(cli, root, manifest):
+        if path.startswith("derivatives/"):
+            owner, label, name = ref.partition("/resource:")[0], *ref.partition("/resource:")[2].split("/", 1)
+            assert name.removeprefix("file:") == path
+            assert label == path.split("/")[1]
+            found.setdefault(owner.removeprefix("P").strip("/") or "project", set()).add(path)
+    assert found == {owner: {f"derivatives/{name}" for name in wanted.split()} for owner, wanted in HOMES.items()}
+    assert cli("apply", "--yes", manifest).status == 0
+    assert cli("plan", "--detailed-exitcode", manifest).status == 0
+    tree = tmp_path / "tree"
+    assert cli("pull", "--project", "P", "--out", tmp_path / "p.yaml", "--files", tree, "--bids").status == 0
+    back = {path.relative_to(tree).as_posix() for path in tree.rglob("*") if path.is_file()}
+    taken = {name for names in HOMES.values() for name in names.split()}
+    assert {path for path in back if path.startswith("derivatives/")} == {f"derivatives/{name}" for name in taken}
+    assert all((tree / path).read_bytes() == (root / path).read_bytes() for path in back)
+
+
+def test_what_pipelines_made_stays_out_and_is_said(cli: Cli, tmp_path: Path) -> None:
+    root, manifest = tmp_path / "bids", tmp_path / "xnat.yaml"
+    make(root, DERIVED)
+    done = cli("init", "--from-bids", root, "--project", "P", "--out", manifest)
+    assert "not taken: derivatives/prep, 9 files (--derivatives prep takes them)" in done.out.splitlines()
+    assert not any(path.startswith("derivatives/") for _, path in planned(cli, root, manifest))
+    assert "XS4" not in cli("validate", manifest).out
+    for name, told in (("none", "there are other, prep, surf"), ("", "there are other, prep, surf")):
+        done = cli("init", "--from-bids", root, "--derivatives", name, "--out", tmp_path / "no.yaml")
+        assert done.status == 64
+        assert told in done.err
+    assert (
+        cli("init", "--from-csv", root / "x.csv", "--derivatives", "prep", "--out", tmp_path / "no.yaml").status == 64
+    )

@@ -80,7 +80,12 @@ def _pull(found: argparse.Namespace) -> options.Pull:
 
 
 def _init(found: argparse.Namespace) -> options.Init:
-    source = options.FromCsv(found.from_csv) if found.from_csv else options.FromBids(found.from_bids)
+    if found.from_csv and found.derivatives:
+        raise UsageError("--derivatives goes with --from-bids")
+    if found.from_bids and found.session_type:
+        raise UsageError("--session-type goes with --from-csv")
+    bids = options.FromBids(found.from_bids, tuple(name.strip("/") for name in found.derivatives))
+    source = options.FromCsv(found.from_csv, found.session_type) if found.from_csv else bids
     return options.Init(source=source, project=found.project, out=found.out, force=found.force)
 
 
@@ -100,6 +105,7 @@ _COMMANDS: dict[str, Callable[[argparse.Namespace], options.Command]] = {
     "validate": lambda found: options.Validate(
         manifests=_manifests(found), deep=found.deep, fix_gzip_names=found.fix_gzip_names
     ),
+    "fmt": lambda found: options.Format(manifests=_manifests(found), check=found.check),
     "plan": lambda found: options.MakePlan(
         manifests=_manifests(found),
         connection=_connection(found),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Command = (
     options.Validate
+    | options.Format
     | options.Schema
     | options.Serve
     | options.Init
@@ -44,7 +45,7 @@ def dispatch(command: Command, invocation: options.Invocation, console: Console)
             from xnat_sync.cli.starting import init
 
             return init(command, invocation, console)
-        case options.Render() | options.Explain():
+        case options.Render() | options.Explain() | options.Format():
             from xnat_sync.cli.writingout import dispatch_writing_out
 
             return dispatch_writing_out(command, invocation, console)

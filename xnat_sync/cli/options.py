@@ -43,6 +43,14 @@ class Validate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """``xnat-sync fmt``: ``check`` only says what it would change."""
+
+    manifests: tuple[Path, ...]
+    check: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MakePlan:
     """``xnat-sync plan``."""
 
@@ -114,16 +122,18 @@ class Demo:
 
 @dataclass(frozen=True, slots=True)
 class FromBids:
-    """A BIDS data set by its folder."""
+    """A BIDS data set by its folder, with the pipelines whose ``derivatives`` are wanted too."""
 
     folder: Path
+    derivatives: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class FromCsv:
-    """A table that has a line for each file."""
+    """A table that has a line for each file; ``session_type`` is the type of sessions that it says none of."""
 
     file: Path
+    session_type: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +173,7 @@ class Pull:
     bids: bool
 
 
-Command = Validate | MakePlan | Apply | Verify | Schema | Serve | Demo | Init | Render | Explain | Pull
+Command = Validate | Format | MakePlan | Apply | Verify | Schema | Serve | Demo | Init | Render | Explain | Pull
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

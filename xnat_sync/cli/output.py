@@ -60,10 +60,13 @@ def error_data(error: XnatSyncError) -> dict[str, Any]:
     }
 
 
-def written_data(manifest: Path, numbers: Mapping[Level, int], left_out: Sequence[str] = ()) -> dict[str, Any]:
+def written_data(
+    manifest: Path, numbers: Mapping[Level, int], left_out: Sequence[str] = (), *, errors: int = 0
+) -> dict[str, Any]:
     """The manifest that a command wrote, as plain JSON values described by ``schemas/written.v1.json``."""
     counts = {f"{level.noun}s": numbers.get(level, 0) for level in (Level.SUBJECT, Level.SESSION, Level.SCAN)}
-    return {"format_version": WRITTEN_FORMAT, "manifest": str(manifest), **counts, "left_out": list(left_out)}
+    said = {"format_version": WRITTEN_FORMAT, "manifest": str(manifest), **counts}
+    return {**said, "left_out": list(left_out), "errors": errors}
 
 
 def write_result(data: Mapping[str, Any], text: str, invocation: Invocation, console: Console) -> None:

@@ -19,6 +19,7 @@ SCHEMAS = (
     "problems",
     "verification",
     "explanation",
+    "formatting",
     "pull",
     "written",
     "serving",
@@ -60,6 +61,12 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="copy what has names or times in its gzip header to DIR without them",
+    )
+    fmt = commands.add_parser(
+        "fmt", parents=[shared, manifests], help="lay manifests out in their normal form, comments kept"
+    )
+    fmt.add_argument(
+        "--check", action="store_true", help="write nothing; exit with 2 and the names of what would change"
     )
     _add_plan(commands.add_parser("plan", parents=[shared, manifests, server], help="show what apply would do"))
     _add_apply(
@@ -160,6 +167,18 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--from-bids", type=Path, metavar="DIR", help="a BIDS data set's folder")
     source.add_argument("--from-csv", type=Path, metavar="FILE", help="a table with a line for each file, dax's too")
+    parser.add_argument(
+        "--derivatives",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="with --from-bids: what a pipeline made too, derivatives/NAME, as resources of that name",
+    )
+    parser.add_argument(
+        "--session-type",
+        metavar="TYPE",
+        help="with --from-csv: MR or the like, for sessions that the table says no type of",
+    )
     parser.add_argument("--project", metavar="ID", help="the project's ID (default: what the source says)")
     parser.add_argument("--out", type=Path, default=Path(DEFAULT_MANIFEST), metavar="FILE", help="default xnat.yaml")
     parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")

@@ -11,35 +11,42 @@ from typing import TYPE_CHECKING, NamedTuple
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.options import FromBids
 from xnat_sync.cli.output import write_result, written_data
-from xnat_sync.core.errors import LocalFileError, ManifestError, UsageError
+from xnat_sync.core.errors import LocalFileError, ManifestError, Severity, UsageError
 from xnat_sync.core.refs import Level
 from xnat_sync.core.yamltext import yaml_text
 from xnat_sync.drafts.bids import survey
 from xnat_sync.drafts.reading import Places, files_below, headings, start_of, text_of
 from xnat_sync.drafts.rules import first_clash, manifest_of
-from xnat_sync.drafts.table import manifest_of as manifest_of_table
-from xnat_sync.drafts.table import read_table, scans_in
+from xnat_sync.drafts.table import read_table, xsi_type_of
+from xnat_sync.drafts.tabled import counts_of
+from xnat_sync.drafts.tabled import manifest_of as manifest_of_table
+from xnat_sync.local.disk import Disk
+from xnat_sync.manifest.load import load_study
+from xnat_sync.report.problems import problems_text, summary_text
 from xnat_sync.report.wording import count, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from xnat_sync.cli.console import Console
-    from xnat_sync.cli.options import Init, Invocation
+    from xnat_sync.cli.options import FromCsv, Init, Invocation
+    from xnat_sync.core.errors import Problem
     from xnat_sync.core.yamltext import Plain
     from xnat_sync.drafts.table import Table
 
 _LEVELS = (Level.SUBJECT, Level.SESSION, Level.SCAN)
+_ERRORS_SHOWN = 20
 _TABLES = ("participants.tsv", "_sessions.tsv", "_scans.tsv")
 
 
 class _Draft(NamedTuple):
-    """A manifest, how many subjects, sessions and scans it has, and what it cannot say."""
+    """A manifest, how many subjects, sessions and scans it has, what it cannot say, and what it was not asked to."""
 
     data: Mapping[str, Plain]
     numbers: tuple[int, int, int]
     left_out: Mapping[str, int]
+    untouched: Sequence[str] = ()
 
 
 def init(command: Init, invocation: Invocation, console: Console) -> int:
@@ -52,7 +59,7 @@ def init(command: Init, invocation: Invocation, console: Console) -> int:
 
     """
     source = command.source
-    draft = _of_bids(command, source.folder) if isinstance(source, FromBids) else _of_csv(command, source.file)
+    draft = _of_bids(command, source) if isinstance(source, FromBids) else _of_csv(command, source)
     note = "# create: true makes it if it is missing"
     text = re.sub(r"^.*create: false.*$", rf"\g<0>  {note}", yaml_text(draft.data), count=1, flags=re.MULTILINE)
     try:
@@ -63,43 +70,93 @@ def init(command: Init, invocation: Invocation, console: Console) -> int:
     except OSError as error:
         raise UsageError(f"cannot write {command.out}: {error}") from error
     left = [f"{count(number, 'line')} about {what}" for what, number in sorted(draft.left_out.items())]
-    data = written_data(command.out, dict(zip(_LEVELS, draft.numbers, strict=True)), left)
-    numbers = ", ".join(count(number, level.noun) for level, number in zip(_LEVELS, draft.numbers, strict=True))
-    lines = [f"{command.out}: {numbers}", *(f"left out: {what}" for what in left)]
-    lines.append(f"Next: xnat-sync validate {command.out}")
-    write_result(data, "".join(f"{visible(line)}\n" for line in lines), invocation, console)
+    errors = _errors_of(command.out, console)
+    numbers = dict(zip(_LEVELS, draft.numbers, strict=True))
+    data = written_data(command.out, numbers, [*left, *draft.untouched], errors=len(errors))
+    said = ", ".join(count(number, level.noun) for level, number in numbers.items())
+    lines = [f"{command.out}: {said}"]
+    lines += [*(f"left out: {what}" for what in left), *(f"not taken: {what}" for what in draft.untouched)]
+    text = "".join(f"{visible(line)}\n" for line in lines)
+    text += _outlook(command.out, errors)
+    write_result(data, text, invocation, console)
+    if errors:
+        return Exit.NOT_VALID
     return Exit.PARTLY if draft.left_out else Exit.DONE
 
 
-def _of_bids(command: Init, root: Path) -> _Draft:
-    found = survey(files_below(root))
+def _outlook(manifest: Path, errors: Sequence[Problem]) -> str:
+    """What is to be done with a manifest that was written."""
+    if not errors:
+        return f"Next: xnat-sync validate {visible(str(manifest))}\n"
+    more = f"… and {len(errors) - _ERRORS_SHOWN} more\n" if len(errors) > _ERRORS_SHOWN else ""
+    told = problems_text(errors[:_ERRORS_SHOWN])
+    return f"{told}{more}{visible(str(manifest))} is written, and not valid yet: {summary_text(errors)}\n"
+
+
+def _errors_of(manifest: Path, console: Console) -> list[Problem]:
+    """What is wrong with a manifest and its files: two things with one label, an image that is none."""
+    try:
+        load_study([manifest], environ=console.environ, local=Disk())
+    except ManifestError as error:
+        return [found for found in error.problems if found.severity is Severity.ERROR]
+    return []
+
+
+def _of_bids(command: Init, source: FromBids) -> _Draft:
+    root = source.folder
+    found = survey(files_below(root), source.derivatives)
+    for name in source.derivatives:
+        if name not in found.derived:
+            others = sorted(known.partition("/")[2] for known in found.skipped if known.startswith("derivatives/"))
+            hint = f"; there are {', '.join(others)}" if others else ""
+            raise UsageError(f"no file is below {root / 'derivatives' / name}{hint}")
     if not found.images:
         raise UsageError(f"no image below {root} has a BIDS name like sub-01/anat/sub-01_T1w.nii.gz")
     clash = first_clash([image.subject for image in found.images] + [subject for subject, _ in found.left])
     if clash:
         raise UsageError(f"{clash[0]} and {clash[1]} would both be the subject {clash[2]}; rename one of the folders")
     tables = [path for path in (*found.project, *chain(*found.left.values())) if path.endswith(_TABLES)]
-    data = manifest_of(
+    drafted = manifest_of(
         found,
         {path: headings(root / path) for path in tables},
         project=command.project or _project_of(root),
         root=os.path.relpath(root, command.out.parent),
     )
     subjects, sessions = {image.subject for image in found.images}, {image.folder for image in found.images}
-    return _Draft(data, (len(subjects), len(sessions), len(found.images)), {})
+    numbers = (len(subjects), len(sessions), len(found.images))
+    return _Draft(drafted.data, numbers, {}, _untouched(found.skipped, drafted.lost))
 
 
-def _of_csv(command: Init, file: Path) -> _Draft:
+def _untouched(skipped: Mapping[str, int], lost: Mapping[str, int]) -> list[str]:
+    """What is none of the raw data, in words."""
+    lines = []
+    for folder, number in sorted(skipped.items()):
+        option = f" (--derivatives {folder.partition('/')[2]} takes them)" if "/" in folder else ""
+        lines.append(f"{folder}, {count(number, 'file')}{option}")
+    return lines + [
+        f"{count(number, 'file')} in derivatives/{name} of sessions without an image"
+        for name, number in sorted(lost.items())
+    ]
+
+
+def _of_csv(command: Init, source: FromCsv) -> _Draft:
+    file = source.file
+    session_type = xsi_type_of(Level.SESSION, source.session_type) if source.session_type else None
+    if source.session_type and not session_type:
+        raise UsageError(
+            f"--session-type {source.session_type}: write a modality like MR, or a name like xnat:mrSessionData"
+        )
     table = read_table(text_of(file), str(file))
     if table.problems:
         raise ManifestError(table.problems)
     project = _project_in(table, command.project, file)
-    places = Places.of(file.parent, (line.cells["file"] for line in table.lines if "file" in line.cells))
+    wanted = [line.cells for line in table.lines if line.cells.get("project", project) == project]
+    places = Places.of(file.parent, (cells["file"] for cells in wanted if "file" in cells))
     root = os.path.relpath(places.root, command.out.parent)
-    data = manifest_of_table(table, project=project, root=root, locate=places.locate)
+    data = manifest_of_table(table, project=project, root=root, locate=places.locate, session_type=session_type)
     if table.problems:
         raise ManifestError(table.problems)
-    return _Draft(data, scans_in(data), table.left_out)
+    return _Draft(data, counts_of(data), table.left_out)
 
 
 def _project_in(table: Table, asked: str | None, file: Path) -> str:

@@ -31,9 +31,13 @@ EXPLANATION_FORMAT = 1
 
 
 def dispatch_writing_out(
-    command: options.Render | options.Explain, invocation: options.Invocation, console: Console
+    command: options.Render | options.Explain | options.Format, invocation: options.Invocation, console: Console
 ) -> int:
-    """Run one of the two."""
+    """Run one of the commands whose result is a manifest, or about one."""
+    if isinstance(command, options.Format):
+        from xnat_sync.cli.formatting import fmt
+
+        return fmt(command, invocation, console)
     if isinstance(command, options.Render):
         return _render(command, invocation, console)
     return _explain(command, invocation, console)

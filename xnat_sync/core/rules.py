@@ -59,6 +59,7 @@ _ERRORS = {
     "XS032": ("credentials in the manifest", "remove them; see the README on how to log in"),
     "XS033": ("a server that is no address", "write it like https://xnat.example.org"),
     "XS034": ("a rule that cannot be ignored", "remove the entry, and mend what the rule is about"),
+    "XS036": ("a manifest that cannot be laid out anew", "it stays as it is; fmt would change what it says"),
     # Objects and names.
     "XS101": ("a label that XNAT cannot keep", "use letters, digits, - and _ only, 255 characters at most"),
     "XS102": (

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from xnat_sync.core.bids import DATATYPES, IMAGES, BidsName, side_files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 NOT_RAW = ("derivatives", "sourcedata", "code", "stimuli")
 """Folders at the top of a data set that are none of its raw data."""
@@ -53,26 +53,29 @@ class Image(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class Survey:
-    """A data set by what its files are; ``left`` are those of each subject and visit that belong to no image."""
+    """A data set by what its files are; ``left`` are those of each subject and visit that belong to no image.
+
+    ``derived`` are the files of each pipeline that was asked for, ``skipped`` counts those of each folder that is none
+    of the raw data.
+    """
 
     images: list[Image] = field(default_factory=list)
     sides: set[str] = field(default_factory=set)
     project: list[str] = field(default_factory=list)
     left: dict[tuple[str, str], list[str]] = field(default_factory=lambda: defaultdict(list))
-    skipped: list[str] = field(default_factory=list)
+    derived: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    skipped: Counter[str] = field(default_factory=Counter)
 
 
-def survey(paths: Iterable[str]) -> Survey:
-    """Look a tree over; ``paths`` are relative to its top, with ``/``."""
+def survey(paths: Iterable[str], derivatives: Collection[str] = ()) -> Survey:
+    """Look a tree over; ``paths`` are relative to its top, with ``/``. ``derivatives`` are the pipelines to take."""
     found = Survey()
     folders: dict[str, list[str]] = defaultdict(list)
     below: list[str] = []
     for path in sorted(paths):
-        top, _, rest = path.partition("/")
-        if top in NOT_RAW and rest:
-            if top not in found.skipped:
-                found.skipped.append(top)
+        if _is_put_aside(path, derivatives, found):
             continue
+        top, _, rest = path.partition("/")
         folder, _, name = path.rpartition("/")
         folders[folder].append(name)
         if top.startswith("sub-") and rest:
@@ -93,6 +96,19 @@ def survey(paths: Iterable[str]) -> Survey:
             visit = parts[1] if len(parts) > 2 and parts[1].startswith("ses-") else ""
             found.left[parts[0], visit].append(path)
     return found
+
+
+def _is_put_aside(path: str, derivatives: Collection[str], found: Survey) -> bool:
+    """Whether a file is none of the raw data, which is noted."""
+    top, _, rest = path.partition("/")
+    if top not in NOT_RAW or not rest:
+        return False
+    pipeline, _, inner = rest.partition("/")
+    if top == "derivatives" and inner and pipeline in derivatives:
+        found.derived[pipeline].append(path)
+    else:
+        found.skipped[f"{top}/{pipeline}" if top == "derivatives" and inner else top] += 1
+    return True
 
 
 def _image(path: str) -> Image | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.errors import LocalFileError
+from xnat_sync.drafts.tabled import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -96,10 +97,14 @@ class Places:
         folders = {str(_folder_of(absolute / file)) for file in files}
         return cls(absolute, Path(os.path.commonpath(folders)) if folders else absolute)
 
-    def locate(self, file: str) -> tuple[str, bool]:
-        """The path of a file or folder relative to the root, and whether it is a folder."""
+    def locate(self, file: str) -> Place:
+        """Where a file or folder lies relative to the root, and what is there."""
         path = Path(os.path.normpath(self.home / file))
-        return path.relative_to(self.root).as_posix(), path.is_dir()
+        inside = path.relative_to(self.root).as_posix()
+        if path.is_dir():
+            return Place(inside, "folder" if files_below(path) else "empty folder")
+        # A link that leads nowhere is for `validate`, which knows the ways of git-annex.
+        return Place(inside, "file" if os.path.lexists(path) else "nothing")
 
 
 def _folder_of(path: Path) -> Path:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from xnat_sync.core.bids import IMAGES, path_in_tree
 from xnat_sync.core.explicit import exactly
 from xnat_sync.drafts.bids import COMPANIONS
+from xnat_sync.drafts.derivatives import Derived
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,9 +29,17 @@ _DATA = {"eeg": "EEG", "meg": "MEG"}
 _SIDES: dict[str, Plain] = {"files": [{"side_files_of": "{path}"}], "format": "BIDS"}
 
 
-def manifest_of(found: Survey, columns: Mapping[str, Sequence[str]], *, project: str, root: str) -> dict[str, Plain]:
+class Drafted(NamedTuple):
+    """A manifest, and how many files of each pipeline it cannot take: those of sessions without an image."""
+
+    data: dict[str, Plain]
+    lost: Mapping[str, int]
+
+
+def manifest_of(found: Survey, columns: Mapping[str, Sequence[str]], *, project: str, root: str) -> Drafted:
     """The manifest; ``columns`` are those of the tables of the data set, by their paths."""
-    return _Writer(found, columns).manifest(project, root)
+    writer = _Writer(found, columns)
+    return Drafted(writer.manifest(project, root), writer.derived.lost)
 
 
 def first_clash(folders: Iterable[str]) -> tuple[str, str, str] | None:
@@ -61,17 +70,21 @@ class _Writer:
         }
         self._types = self._count_types()
         self._lonely = {visits: self._lonely_folders(visits=visits) for visits in (True, False)}
+        self.derived = Derived(found.derived, [folder for folder in self._kinds if self._has_session(*folder)])
 
     def manifest(self, project: str, root: str) -> dict[str, Plain]:
         own: dict[str, Plain] = {"id": project, "create": False}
+        resources = self.derived.resources("project")
         if self._found.project:
-            own["resources"] = {"BIDS": {"files": _project_files(self._found.project), "format": "BIDS"}}
+            resources = {"BIDS": {"files": _project_files(self._found.project), "format": "BIDS"}, **resources}
+        if resources:
+            own["resources"] = resources
         data: dict[str, Plain] = {
             "version": 1,
             "project": own,
             "root": root,
             "defaults": {"session": {"xsi_type": f"xnat:{self._usual}SessionData"}, "scan": {"quality": "usable"}},
-            "discover": [*self._rules(), *({"path": f"{folder}/**", "skip": True} for folder in self._found.skipped)],
+            "discover": [*self._rules(), *({"path": path, "skip": True} for path in self._skipped())],
             "scan_templates": self._templates(),
         }
         tables = self._tables()
@@ -81,6 +94,12 @@ class _Writer:
         if subjects:
             data["subjects"] = subjects
         return data
+
+    def _skipped(self) -> list[str]:
+        """The patterns of what stays out; with no pipeline taken, of all that will ever be."""
+        if not self._found.derived:
+            return [f"{top}/**" for top in dict.fromkeys(folder.partition("/")[0] for folder in self._found.skipped)]
+        return [f"{exactly(name)}/{'*' if name == 'derivatives' else '**'}" for name in self._found.skipped]
 
     # ------------------------------------------------------------------ rules
 
@@ -102,17 +121,21 @@ class _Writer:
             # Only a name that is made like those of BIDS says a subject.
             where["sub"] = "?*"
         rule: dict[str, Plain] = {"path": paths[0] if len(paths) == 1 else paths, "where": where}
+        subject = self.derived.resources("subject")
         if self._has_table("sessions", visits=False):
-            tables = _resource([_optional("{subject}/{subject}_sessions.tsv")])
-            rule["subject"] = {"label": "{subject}", "resources": tables}
+            subject = {**_resource([_optional("{subject}/{subject}_sessions.tsv")]), **subject}
+        if subject:
+            rule["subject"] = {"label": "{subject}", "resources": subject}
         label = "{subject}_{session}" if visits else "{subject}"
         session: dict[str, Plain] = {"label": f"{label}_{kind.upper()}" if kind in self._apart else label}
         session_type = self._session_type(kind, visits=visits)
         if session_type != self._usual:
             session["xsi_type"] = f"xnat:{session_type}SessionData"
-        left = self._patterns(visits=visits) if kind not in self._apart else []
-        if left:
-            session["resources"] = _resource(left)
+        if kind not in self._apart:
+            left = self._patterns(visits=visits)
+            resources = (_resource(left) if left else {}) | self.derived.resources("visit" if visits else "session")
+            if resources:
+                session["resources"] = resources
         if len(session) > 1 or kind in self._apart:
             rule["session"] = session
         scan: dict[str, Plain] = {"id": "{datatype}-{name}", "extends": "{suffix}"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.datatypes import PROJECT, SUBJECT, default_scan_type, known_types
@@ -30,20 +30,31 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One document of a study, with what holds at its top."""
+    """One document of a study, with what holds at its top.
+
+    ``lineage`` are the tops of the documents that include each other down to it. ``left`` is what stays here of the
+    subjects that other documents found.
+    """
 
     top: Node
     scope: Scope
+    lineage: tuple[Node, ...]
     expander: Expander | None = None
     """Where there are rules, templates or tables, what makes explicit subjects of them."""
+    left: dict[str, Node | None] = field(default_factory=dict)
 
-    def subjects(self) -> Iterable[Node]:
+    def subjects(self, project: Ref) -> Iterable[Node]:
         """Its subjects as an explicit tree."""
         if self.expander:
-            return self.expander.subjects()
+            return self.expander.subjects(self.left, project)
         written = self.top.entries().get("subjects")
         # Not `labels`: the nodes of a whole study would not be let go before its end.
-        return written.sound() if written else ()
+        return (node for node in written.sound() if str(node.key) not in self.left) if written else ()
+
+    def scope_of(self, node: Node) -> Scope:
+        """What holds around an object: more where its tree comes from another document."""
+        guest = self.expander.guest(node) if self.expander else None
+        return replace(self.scope, defaults=guest.defaults) if guest else self.scope
 
 
 def build(
@@ -73,8 +84,8 @@ class _Builder:
         """Add one document to the study."""
         entries = part.top.entries()
         self._project(entries.get("project") or part.top, part.scope)
-        for node in part.subjects():
-            self._subject(self._study.project.child(Level.SUBJECT, str(node.key)), node, part.scope)
+        for node in part.subjects(self._study.project):
+            self._subject(self._study.project.child(Level.SUBJECT, str(node.key)), node, part)
 
     def _project(self, node: Node, scope: Scope) -> None:
         ref = self._study.project
@@ -84,21 +95,23 @@ class _Builder:
         self._want(ref, PROJECT, body, node, create=create is not None and create.text == "true")
         self._resources.read(ref, body, body, scope)
 
-    def _subject(self, ref: Ref, node: Node, scope: Scope) -> None:
+    def _subject(self, ref: Ref, node: Node, part: Part) -> None:
         if self._gone(ref, node):
             return
-        within = replace(scope, defaults=scope.defaults.within(node, self._problems))
+        scope = part.scope_of(node)
+        within = self._within(scope, node)
         body = merged(node, scope.defaults.subject)
         self._want(ref, SUBJECT, body, node)
         self._resources.read(ref, body, node, within)
         if "sessions" in node.entries():
             for session in node.entries()["sessions"].sound():
-                self._session(ref.child(Level.SESSION, str(session.key)), session, within)
+                around = self._within(part.scope_of(session), node)
+                self._session(ref.child(Level.SESSION, str(session.key)), session, around)
 
     def _session(self, ref: Ref, node: Node, scope: Scope) -> None:
         if not self._study.claim(ref, node) or self._gone(ref, node):
             return
-        within = replace(scope, defaults=scope.defaults.within(node, self._problems))
+        within = self._within(scope, node)
         body = merged(node, scope.defaults.session)
         xsi_type = self._xsi_type(ref, body, node, "")
         self._want(ref, xsi_type, body, node)
@@ -121,6 +134,9 @@ class _Builder:
         if wish is not None and wish.text:
             self._study.from_image[ref] = str(wish.text)
         self._study.done(ref)
+
+    def _within(self, scope: Scope, node: Node) -> Scope:
+        return replace(scope, defaults=scope.defaults.within(node, self._problems))
 
     def _gone(self, ref: Ref, node: Node) -> bool:
         """Judge the label; true if the object must not exist, or nothing is said of it."""

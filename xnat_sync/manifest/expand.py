@@ -6,45 +6,29 @@ stands in ``subjects``. Mappings merge, all else replaces, ``null`` in place of 
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.bids import BidsName
-from xnat_sync.core.refs import Level
+from xnat_sync.core.refs import Level, Ref
 from xnat_sync.manifest.defaults import merged, written_out
-from xnat_sync.manifest.discover import Hit, Rule, catch, check_counts, read_rules, tell_idle, tell_misfiled
-from xnat_sync.manifest.document import shown
+from xnat_sync.manifest.discover import Rule, catch, check_counts, read_rules, tell_idle, tell_misfiled
+from xnat_sync.manifest.found import sorted_out
 from xnat_sync.manifest.study import quoted
 from xnat_sync.manifest.tables import Tables
 from xnat_sync.manifest.templates import Filler, Templates, chain
+from xnat_sync.manifest.united import united
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from xnat_sync.core.localside import LocalSide
+    from xnat_sync.manifest.discover import Hit
     from xnat_sync.manifest.document import Node
+    from xnat_sync.manifest.found import FoundSession, FoundSubject
     from xnat_sync.manifest.problems import Problems
+    from xnat_sync.manifest.united import Guest
 
 _OWN_WORDS = frozenset(("label", "id", "extends"))
-
-
-@dataclass(slots=True)
-class _Session:
-    """What was discovered of one session: its first file, what all its files say alike, and the scans' by ID."""
-
-    first: Hit
-    shared: dict[str, str]
-    scans: dict[str, Hit] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Subject:
-    """What was discovered of one subject."""
-
-    first: Hit
-    shared: dict[str, str]
-    sessions: dict[str, _Session] = field(default_factory=dict)
 
 
 class Expander:
@@ -53,16 +37,17 @@ class Expander:
     def __init__(self, top: Node, root: str, templates: Templates, local: LocalSide, problems: Problems) -> None:
         self._top = top
         self._root = root
-        self._templates = templates
+        self.templates = templates
         self._local = local
         self._problems = problems
         self._fill = Filler(problems)
         self._rules = read_rules(top, problems)
-        self._tables = Tables(top, root, local, self._fill, problems)
+        self.tables = Tables(top, root, local, self._fill, problems)
         hits, self._caught = catch(self._rules, root, local)
-        self._found: dict[str, _Subject] = {}
-        for hit in hits:
-            self._place(hit)
+        self.found = sorted_out(hits, self._fill, problems)
+        """What the rules found, by the subjects' labels."""
+        self._guests: dict[int, Guest] = {}
+        self._taken_in: dict[str, list[Node]] = {}
         check_counts(self._rules, problems)
         tell_misfiled(self._rules, problems)
 
@@ -73,74 +58,60 @@ class Expander:
         needed = templates or "discover" in said or "tables" in said
         return cls(top, root, templates, local, problems) if needed else None
 
-    def subjects(self) -> Iterator[Node]:
-        """Every subject, written or discovered, as an explicit tree."""
+    def take_in(self, label: str, node: Node, guest: Guest) -> None:
+        """Let what another document says of a subject that was found here go over it."""
+        self._taken_in.setdefault(label, []).append(node)
+        self._guests[id(node.document)] = guest
+
+    def guest(self, node: Node | None) -> Guest | None:
+        """What came with a tree from another document, ``None`` for one of this."""
+        return self._guests.get(id(node.document)) if node is not None else None
+
+    def subjects(self, left: Mapping[str, Node | None], project: Ref) -> Iterator[Node]:
+        """Every subject, written or discovered, as an explicit tree; ``left`` is what was not handed to others."""
         written = self._top.entries().get("subjects")
-        known = {str(node.key): node for node in written.sound()} if written else {}
-        for label in sorted({*known, *self._found}):
-            node = known.get(label)
-            if node is not None and _is_null(node) and label in self._found:
-                continue
-            yield self._subject(label, node, self._found.pop(label, None))
-        self._tables.tell()
+        known = {str(node.key): [node] for node in written.sound()} if written else {}
+        known |= {label: [node] if node is not None else [] for label, node in left.items()}
+        for label, nodes in self._taken_in.items():
+            known[label] = [*known.get(label, ()), *nodes]
+        for label in sorted({*(label for label, nodes in known.items() if nodes), *self.found}):
+            nodes = known.get(label) or []
+            node = united(nodes, project.child(Level.SUBJECT, label), self._problems) if nodes else None
+            found = self.found.pop(label, None)
+            if node is None or found is None or not _is_null(node):
+                yield self._subject(label, node, found, nodes)
+
+    def touched(self) -> Iterator[str]:
+        """The absolute path of every file that a rule caught or a table was read from."""
+        above = self._root.rstrip("/")
+        yield from (f"{above}/{name}" for name in self._caught | self.tables.files)
 
     def tell_idle(self, *, prunes: bool) -> None:
         """Note the rules that caught nothing; ``prunes`` is whether what nobody names is to be deleted."""
         tell_idle(self._rules, self._problems, prunes=prunes)
 
     def tell_left(self, taken: Iterable[str]) -> None:
-        """Note once which files below the root nobody took; ``taken`` are absolute paths."""
+        """Note once which files below the root nobody took, and cells; ``taken`` are absolute paths."""
+        self.tables.tell()
         if not self._rules:
             return
         above = self._root.rstrip("/") + "/"
-        here = {path.removeprefix(above) for path in taken if path.startswith(above)}
-        known = here | self._caught | self._tables.files
+        known = {path.removeprefix(above) for path in taken if path.startswith(above)}
         left = [name for name in self._local.paths(self._root, "**") if name not in known]
         if left:
             files = "1 file" if len(left) == 1 else f"{len(left)} files"
             discover = self._top.entries()["discover"]
             self._problems.add("XS411", f"no rule takes {files}: {quoted(left)}", discover.key_origin())
 
-    # ------------------------------------------------------------------ what was discovered
-
-    def _place(self, hit: Hit) -> None:
-        """Put a file under its subject, session and scan."""
-        label = hit.rule.label("subject", hit, self._fill)
-        if label is None:
-            self._problems.add(
-                "XS405", "the rule does not say which subject its files belong to", hit.rule.node.origin()
-            )
-            return
-        told = _told(hit)
-        subject = self._found.setdefault(label, _Subject(hit, dict(told)))
-        _keep_shared(subject.shared, told)
-        if _differ(subject.first, hit, "subject"):
-            self._tell_collision("subject", label, subject.first, hit)
-        session_label = hit.rule.label("session", hit, self._fill) or label
-        session = subject.sessions.setdefault(session_label, _Session(hit, dict(told)))
-        _keep_shared(session.shared, told)
-        if _differ(session.first, hit, "session"):
-            self._tell_collision("session", session_label, session.first, hit)
-        scan = hit.rule.label("scan", hit, self._fill) or ""
-        if scan in session.scans:
-            self._tell_collision("scan", scan, session.scans[scan], hit)
-            return
-        session.scans[scan] = hit
-        hit.rule.counts.setdefault(label, Counter())[session_label] += 1
-
-    def _tell_collision(self, what: str, label: str, first: Hit, second: Hit) -> None:
-        summary = f"{shown(first.path)} and {shown(second.path)} would both belong to {what} {label}"
-        place = second.rule.part(what) or second.rule.node
-        self._problems.add("XS403", summary, place.origin())
-
     # ------------------------------------------------------------------ the tree
 
-    def _subject(self, label: str, written: Node | None, found: _Subject | None) -> Node:
+    def _subject(self, label: str, written: Node | None, found: FoundSubject | None, trees: Sequence[Node]) -> Node:
         values = {"subject": label, **_entities(label), **(found.shared if found else {})}
         layers: list[Node] = []
         if found:
             layers += self._rule_body(found.first, "subject", values)
-        layers += self._tables.bodies(Level.SUBJECT, label, values)
+        for tables in self._tables_for(map(self.guest, trees)):
+            layers += tables.bodies(Level.SUBJECT, label, values)
         if written is not None and not _stays(written):
             return written
         body = _stacked([*layers, self._own(written, found)], label)
@@ -157,16 +128,18 @@ class Expander:
             body = body.with_entries({**body.labels(), "sessions": holder.with_entries(tree)})
         return body
 
-    def _session(self, label: str, written: Node | None, found: _Session | None, above: Mapping[str, str]) -> Node:
+    def _session(self, label: str, written: Node | None, found: FoundSession | None, above: Mapping[str, str]) -> Node:
         if written is not None and not _stays(written):
             return written
         values = {**above, "session": label, **_entities(label)}
         if found:
             values |= found.shared
+        guest = self.guest(written)
         layers, scans = self._session_templates(written, found, values)
         if found:
             layers += self._rule_body(found.first, "session", values)
-        layers += self._tables.bodies(Level.SESSION, label, values)
+        for tables in self._tables_for([guest]):
+            layers += tables.bodies(Level.SESSION, label, values)
         body = _stacked([*layers, self._own(written, found)], label)
         named = written.entries().get("scans") if written is not None else None
         known = named.labels() if named is not None else {}
@@ -175,14 +148,14 @@ class Expander:
             node, template = known.get(name), scans.get(name)
             hit = found.scans.get(name) if found else None
             if not (node is not None and _is_null(node) and (template is not None or hit)):
-                tree[name] = self._scan(name, [one for one in (template, node) if one is not None], hit, values)
+                tree[name] = self._scan(name, [one for one in (template, node) if one is not None], hit, values, guest)
         if tree or named is not None:
             holder = named if named is not None else body
             body = body.with_entries({**body.labels(), "scans": holder.with_entries(tree)})
         return body
 
     def _session_templates(
-        self, written: Node | None, found: _Session | None, values: Mapping[str, str]
+        self, written: Node | None, found: FoundSession | None, values: Mapping[str, str]
     ) -> tuple[list[Node], dict[str, Node]]:
         """The bodies of the templates that a session extends, filled, and the scans that they name."""
         rule = _part_map(found.first.rule, "session") if found else None
@@ -194,7 +167,7 @@ class Expander:
         name = self._fill.text(extends, values) if extends is not None else ""
         layers: list[Node] = []
         scans: dict[str, Node] = {}
-        for template in chain(self._templates.sessions, extends, name, self._problems):
+        for template in chain(self._templates_for(self.guest(written)).sessions, extends, name, self._problems):
             entries = dict(template.entries())
             for key, scan in (entries.pop("scans").labels() if "scans" in entries else {}).items():
                 if _is_null(scan):
@@ -204,7 +177,9 @@ class Expander:
             layers.append(self._fill.node(_without_own_words(template.with_entries(entries)), values))
         return layers, scans
 
-    def _scan(self, label: str, written: list[Node], hit: Hit | None, above: Mapping[str, str]) -> Node:
+    def _scan(
+        self, label: str, written: list[Node], hit: Hit | None, above: Mapping[str, str], guest: Guest | None
+    ) -> Node:
         """A scan over its templates; ``written`` are what a session's template and ``subjects`` say of it."""
         last = written[-1] if written else None
         if last is not None and (not _stays(last) or _is_null(last)):
@@ -222,21 +197,30 @@ class Expander:
         if extends is not None or hit:
             name = self._fill.text(extends, values) if extends is not None else ""
             may_lack = extends is not None and "{" in (extends.text or "")
-            templates = chain(self._templates.scans, extends, name, self._problems, may_lack=may_lack)
+            templates = chain(self._templates_for(guest).scans, extends, name, self._problems, may_lack=may_lack)
             layers += [self._fill.node(_without_own_words(template), values) for template in templates]
         if hit:
             layers += self._rule_body(hit, "scan", values)
-            layers += self._tables.bodies(Level.SCAN, label, values)
+            for tables in self._tables_for([guest]):
+                layers += tables.bodies(Level.SCAN, label, values)
         elif len(written) == 2 or (written and self._from_template(written[0])):
             written = [self._fill.node(_without_own_words(written[0]), values), *written[1:]]
         layers += written or [self._own(None, None, hit)]
         return _stacked([written_out(layer, self._problems) for layer in layers], label)
 
+    def _tables_for(self, guests: Iterable[Guest | None]) -> Iterator[Tables]:
+        """The tables of this document, and of those that some trees come from."""
+        yield self.tables
+        yield from {id(guest): guest.tables for guest in guests if guest and guest.tables}.values()
+
+    def _templates_for(self, guest: Guest | None) -> Templates:
+        return guest.templates if guest else self.templates
+
     def _from_template(self, node: Node) -> bool:
         """Whether a scan was written in a session's template, where names in braces are filled."""
         return node.path[:1] == ("session_templates",)
 
-    def _own(self, written: Node | None, found: _Subject | _Session | None, hit: Hit | None = None) -> Node:
+    def _own(self, written: Node | None, found: FoundSubject | FoundSession | None, hit: Hit | None = None) -> Node:
         """What stands in ``subjects``, or nothing in the place of the rule that discovered it."""
         hit = found.first if found else hit
         if written is not None:
@@ -278,23 +262,6 @@ def _stays(node: Node) -> bool:
     """Whether an object is not said to be absent."""
     state = node.entries().get("state")
     return state is None or state.text != "absent"
-
-
-def _told(hit: Hit) -> dict[str, str]:
-    """What the path of one file may say of its whole session or subject."""
-    return {**{key: hit.values[key] for key in ("sub", "ses") if key in hit.values}, **hit.caught}
-
-
-def _keep_shared(shared: dict[str, str], told: Mapping[str, str]) -> None:
-    for key in [key for key, value in shared.items() if told.get(key) != value]:
-        del shared[key]
-
-
-def _differ(first: Hit, second: Hit, name: str) -> bool:
-    """Whether two files were caught from different subjects or sessions."""
-    short = "sub" if name == "subject" else "ses"
-    both = first.values.keys() & second.values.keys() & {name, short}
-    return any(first.values[key] != second.values[key] for key in both)
 
 
 def _entities(label: str) -> dict[str, str]:

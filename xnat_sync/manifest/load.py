@@ -12,6 +12,7 @@ from xnat_sync.manifest.content import check_content
 from xnat_sync.manifest.defaults import Defaults
 from xnat_sync.manifest.document import shown
 from xnat_sync.manifest.expand import Expander
+from xnat_sync.manifest.guests import hand_over
 from xnat_sync.manifest.heads import agreed_server, check_versions, project_of
 from xnat_sync.manifest.ignores import read_ignores
 from xnat_sync.manifest.problems import Problems
@@ -74,12 +75,15 @@ def load_study(
     project = project_of(sources, problems)
     contexts = _contexts(sources, local, problems)
     parts = [contexts[source.path] for source in sources]
+    hand_over(parts, problems)
     study = build(project or _UNKNOWN, parts, local, problems, trace)
-    taken = [spec.path for spec in study.files.values()]
-    for part in parts:
-        if part.expander:
-            part.expander.tell_idle(prunes=study.prunes_objects)
-            part.expander.tell_left([*taken, *(str(source.path) for source in sources)])
+    expanders = [part.expander for part in parts if part.expander]
+    taken = [spec.path for spec in study.files.values()] if expanders else []
+    taken += [str(source.path) for source in sources]
+    taken += [path for expander in expanders for path in expander.touched()]
+    for expander in expanders:
+        expander.tell_idle(prunes=study.prunes_objects)
+        expander.tell_left(taken)
     ignores = read_ignores([(part.top, part.scope.root) for part in parts], problems)
     check_content(study, local, ignores, check_md5=check_md5, deep=deep)
     ignores.tell_unused(problems)
@@ -106,7 +110,8 @@ def _contexts(sources: Sequence[Source], local: LocalSide, problems: Problems) -
     def context(source: Source) -> Part:
         if source.path in done:
             return done[source.path]
-        above = context(source.includer).scope if source.includer else None
+        includer = context(source.includer) if source.includer else None
+        above = includer.scope if includer else None
         known = templates[source.includer.path] if source.includer else Templates()
         top = source.document.root()
         templates[source.path] = known.within(top)
@@ -118,6 +123,7 @@ def _contexts(sources: Sequence[Source], local: LocalSide, problems: Problems) -
                 defaults=(above.defaults if above else Defaults()).within(top, problems),
                 rootless=not Path(root).is_dir(),
             ),
+            lineage=(*(includer.lineage if includer else ()), top),
             expander=Expander.of(top, root, templates[source.path], local, problems),
         )
         done[source.path] = part

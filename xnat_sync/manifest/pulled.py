@@ -9,6 +9,7 @@ from xnat_sync.core.bids import path_in_tree
 from xnat_sync.core.datatypes import CUSTOM_PREFIX, attribute_of, value_error
 from xnat_sync.core.explicit import ExplicitTree, exactly
 from xnat_sync.core.refs import Level, Ref
+from xnat_sync.manifest.environment import uses_environment
 from xnat_sync.manifest.names import custom_variable_breach, file_name_breach, label_breach, resource_breach
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def manifest_of(pulled: Pulled, state: RemoteState, *, server: str | None, root:
     for ref in sorted(pulled.places):
         file = state.files[ref]
         if root is not None:
-            labels = {"format": file.format, "content": file.content}
+            said = {"format": file.format, "content": file.content}
+            labels = {name: value for name, value in said.items() if not uses_environment(value or "")}
             tree.add_file(ref, exactly(pulled.places[ref]), labels)
         elif ref.parent is not None and ref.parent.parent is not None:
             tree.remark(ref.parent.parent, f"{ref.parent.label}/{ref.label}", {"size": file.size, "md5": file.md5})
@@ -107,6 +109,9 @@ def manifest_of(pulled: Pulled, state: RemoteState, *, server: str | None, root:
 def _sayable(held: RemoteObject, name: str, value: str) -> bool:
     """Whether a manifest can say a value; the server's own texts may be none that it would take."""
     if name.startswith(CUSTOM_PREFIX) and custom_variable_breach(name.removeprefix(CUSTOM_PREFIX)):
+        return False
+    if uses_environment(value):
+        # A manifest would send what stands in the environment in its place.
         return False
     attribute = attribute_of(held.ref.level, held.xsi_type, name)
     return attribute is not None and value_error(attribute, value) is None

@@ -48,7 +48,7 @@ class SourceReader:
     def read(self, paths: Sequence[Path]) -> tuple[Source, ...]:
         """The manifests that some files and folders stand for, with all that they include, sorted by path."""
         for path in paths:
-            for file in self._files_of(path):
+            for file in self.files_of(path):
                 self._allowed.update(_neighbourhood(file))
                 self._load(file, ())
         found = [source for source in self._sources.values() if source]
@@ -61,7 +61,8 @@ class SourceReader:
         except ValueError:
             return str(path)
 
-    def _files_of(self, path: Path) -> Iterator[Path]:
+    def files_of(self, path: Path) -> Iterator[Path]:
+        """The manifest that a path names, or those in a folder that it names."""
         absolute = self._here / path
         if not absolute.is_dir():
             yield absolute
@@ -137,7 +138,8 @@ class SourceReader:
         real = path.resolve()
         return any(real.is_relative_to(folder) for folder in self._allowed)
 
-    def _open(self, path: Path) -> Document | None:
+    def text_of(self, path: Path) -> str | None:
+        """The text of a manifest; what keeps it from being read is noted."""
         origin = self._top_of(path)
         try:
             with path.open("rb") as file:
@@ -146,7 +148,7 @@ class SourceReader:
             if len(content) > MOST_BYTES:
                 self._problems.add("XS006", f"the manifest {origin.file} has more than {MOST_BYTES:,} bytes", origin)
                 return None
-            text = content.decode("utf-8")
+            return content.decode("utf-8")
         except UnicodeDecodeError as error:
             line = error.object.count(b"\n", 0, error.start) + 1
             column = error.start - error.object.rfind(b"\n", 0, error.start)
@@ -157,7 +159,12 @@ class SourceReader:
             reason = (error.strerror or str(error)).lower()
             self._problems.add("XS006", f"the manifest {origin.file} cannot be opened: {reason}", origin)
             return None
-        document, problems = parse(text, origin.file)
+
+    def _open(self, path: Path) -> Document | None:
+        text = self.text_of(path)
+        if text is None:
+            return None
+        document, problems = parse(text, self.name_of(path))
         self._problems.extend(problems)
         return document
 

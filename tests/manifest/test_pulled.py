@@ -1,0 +1,26 @@
+"""What a server says must not become a use of the environment."""
+
+from __future__ import annotations
+
+from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.state import RemoteObject, RemoteState
+from xnat_sync.manifest.pulled import choose, manifest_of
+
+
+def test_no_value_of_a_server_asks_for_the_environment() -> None:
+    project = Ref.project_of("P")
+    subject = project.child(Level.SUBJECT, "S")
+    fields: dict[str, str] = {
+        "group": "${env:XNAT_SYNC_PASSWORD}",
+        "src": "$ env",
+        "fields.a": "x ${env:HOME:-y}",
+    }
+    objects = {
+        project: RemoteObject(ref=project, accession_id="P", xsi_type="xnat:projectData", fields={}),
+        subject: RemoteObject(ref=subject, accession_id="X", xsi_type="xnat:subjectData", fields=fields),
+    }
+    state = RemoteState(objects=objects, files={})
+    pulled = choose(state, bids=False)
+    data = manifest_of(pulled, state, server=None, root=None)
+    assert data["subjects"]["S"] == {"src": "$ env"}
+    assert pulled.left == ["custom variable a of subject S"]
