@@ -240,6 +240,7 @@ def test_what_was_written_is_told_in_json_too(cli: Cli, study: Path, tmp_path: P
         "sessions": 2,
         "scans": 3,
         "left_out": [],
+        "errors": 0,
     }
     first = ("init", "--from-bids", images, "--project", "P", "--out", tmp_path / "bids.yaml")
     assert document(cli(*first, "--format", "json").out, "written")["subjects"] == 3
