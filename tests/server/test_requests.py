@@ -36,12 +36,15 @@ def test_an_answer_does_not_wait_for_an_acknowledgement(server: RunningServer, h
     """Head and body in two small segments would cost 40 ms each on a connection that is kept."""
     cookie = http.session.cookies["JSESSIONID"]
     connection = HTTPConnection(server.url.removeprefix("http://"), timeout=10)
-    begun = time.perf_counter()
+    seconds = []
     for _ in range(50):
+        begun = time.perf_counter()
         connection.request("GET", "/data/auth", headers={"Cookie": f"JSESSIONID={cookie}"})
         assert connection.getresponse().read() == b"User 'admin' is logged in"
+        seconds.append(time.perf_counter() - begun)
     connection.close()
-    assert time.perf_counter() - begun < 50 * 0.03
+    # Each would wait, so one that did not is enough, however busy the machine.
+    assert min(seconds) < 0.03
 
 
 def test_a_document_has_a_limit(http: Any, monkeypatch: pytest.MonkeyPatch) -> None:
