@@ -37,6 +37,15 @@ class Answers:
     def find(self, root: str, pattern: str) -> Matches:
         return Matches(files=(FoundFile(name=pattern, path=f"{root}/{pattern}", size=1, mtime_ns=1),))
 
+    def paths(self, root: str, pattern: str) -> Sequence[str]:
+        return [pattern]
+
+    def side_files(self, root: str, image: str) -> Sequence[str]:
+        return []
+
+    def text(self, path: str) -> str:
+        raise NotImplementedError
+
     def inspect(self, files: Sequence[LocalFile]) -> Inspection:
         return Inspection()
 
