@@ -110,10 +110,10 @@ class Ref(tuple[str, ...]):
 
     def child(self, level: Level, label: str) -> Ref:
         """The ref of a child; a level that cannot lie below this one is a ``ValueError``."""
-        if self.level not in _PARENTS[level]:
+        depth = len(self)
+        if depth - 1 not in _PARENTS[level]:
             raise ValueError(f"a {level.noun} cannot lie below a {self.level.noun}")
-        missing = level - len(self)
-        return Ref((*self, *(_SKIPPED,) * missing, label) if missing else (*self, label))
+        return Ref((*self, label) if level == depth else (*self, *(_SKIPPED,) * (level - depth), label))
 
     @property
     def parts(self) -> tuple[tuple[Level, str], ...]:

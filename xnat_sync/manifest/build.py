@@ -104,13 +104,14 @@ class _Builder:
         self._want(ref, xsi_type, body, node)
         self._resources.read(ref, body, node, within)
         if "scans" in node.entries():
-            for scan in node.entries()["scans"].sound():
-                self._scan(ref.child(Level.SCAN, str(scan.key)), scan, within, xsi_type)
-        self._study.done(ref)
+            scans = [(ref.child(Level.SCAN, str(scan.key)), scan) for scan in node.entries()["scans"].sound()]
+            there = [(below, scan) for below, scan in scans if self._scan(below, scan, within, xsi_type)]
+            self._study.spell_all(there)
 
-    def _scan(self, ref: Ref, node: Node, scope: Scope, session_type: str) -> None:
+    def _scan(self, ref: Ref, node: Node, scope: Scope, session_type: str) -> bool:
+        """Read a scan; true if it shall exist."""
         if self._gone(ref, node):
-            return
+            return False
         written = written_out(node, self._problems)
         body = merged(written, scope.defaults.scan)
         usual = default_scan_type(session_type) or "" if session_type else None
@@ -120,7 +121,7 @@ class _Builder:
         wish = body.entries().get("from_image")
         if wish is not None and wish.text:
             self._study.from_image[ref] = str(wish.text)
-        self._study.done(ref)
+        return True
 
     def _gone(self, ref: Ref, node: Node) -> bool:
         """Judge the label; true if the object must not exist, or nothing is said of it."""
@@ -137,7 +138,8 @@ class _Builder:
         if is_absent(node, self._study):
             self._study.want_absent(ref, node)
             return True
-        self._study.spell(ref, node)
+        if ref.level is not Level.SCAN:
+            self._study.spell(ref, node)
         return False
 
     def _want(self, ref: Ref, xsi_type: str, body: Node, node: Node, *, create: bool = True) -> None:
