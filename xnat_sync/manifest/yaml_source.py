@@ -1,7 +1,8 @@
 """YAML text into plain data with places. Every scalar stays text, so that ``001``, ``12:30`` and ``NO`` are labels.
 
-Only ``null``, ``~`` and nothing at all, written without quotes, are null. Built from the parser's events: many times
-faster than PyYAML's loaders, and the only level at which places, repeated keys and aliases can all be seen.
+Only ``null``, ``~`` and nothing at all, written without quotes, are null. What `plain_lines` leaves is built from the
+parser's events: many times faster than PyYAML's loaders, and the only level at which places, repeated keys and aliases
+can all be seen.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import yaml
 
 from xnat_sync.manifest.document import COLUMN_BITS, Document, Map, Seq, pack
+from xnat_sync.manifest.plain_lines import MERGE, NULLS, WORD, read_plain
 from xnat_sync.manifest.problems import Problems
 
 if TYPE_CHECKING:
@@ -27,14 +29,10 @@ DEEPEST = 100
 """How many mappings and lists may lie inside each other."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _STANDARD_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq", "null"))
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_MERGE = "<<"
 _PLAIN = ("", None)
 _NULL_TAGS = (None, "tag:yaml.org,2002:null")
-_WORD = 24
-"""A text up to this length is likely to stand there again."""
 
 
 def parse(text: str, name: str) -> tuple[Document | None, tuple[Problem, ...]]:
@@ -52,6 +50,10 @@ def parse(text: str, name: str) -> tuple[Document | None, tuple[Problem, ...]]:
         summary = f"the character U+{ord(unprintable.group()):04X} may not stand in YAML"
         problems.add("XS001", summary, document.origin(mark), hint="remove the character")
         return None, problems.sorted()
+    plain = read_plain(text, lines)
+    if plain is not None:
+        document.data = plain
+        return document, ()
     composer = _Composer(document, problems)
     try:
         composer.read(text)
@@ -198,23 +200,23 @@ class _Composer:
         # Two in three events come this way, so what is usual is asked first and needs no call.
         mark = _mark(event)
         text: str = event.value
-        if len(text) <= _WORD:
+        if len(text) <= WORD:
             text = self._words.setdefault(text, text)
         frame = self._stack[-1] if self._stack else None
         if frame is not None and frame.awaits_key:
-            if text and text not in frame.container and text != _MERGE:
+            if text and text not in frame.container and text != MERGE:
                 frame.key = text
                 frame.awaits_key = False
                 frame.is_usual = True
                 frame.marks.append(mark)
             else:
-                self._take_odd_key(frame, text, mark, merges=text == _MERGE and event.style in _PLAIN)
+                self._take_odd_key(frame, text, mark, merges=text == MERGE and event.style in _PLAIN)
             if event.anchor:
                 self._anchors[event.anchor] = _Anchored(text, 1, 0)
             return
         if event.tag is not None:
             self._check_tag(event, mark)
-        is_null = text in _NULLS and event.style in _PLAIN and event.tag in _NULL_TAGS
+        is_null = text in NULLS and event.style in _PLAIN and event.tag in _NULL_TAGS
         value = None if is_null else text
         if event.anchor:
             self._anchors[event.anchor] = _Anchored(value, 1, 0)
