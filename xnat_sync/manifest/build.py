@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -176,6 +177,8 @@ class _Builder:
         return ""
 
 
+# A study has a handful of types.
+@functools.lru_cache(maxsize=256)
 def _type_hint(level: Level, xsi_type: str) -> str | None:
     """What to write instead of a type that a session or scan cannot have, ``None`` if it is fine.
 

@@ -227,9 +227,9 @@ class Node:
     def pointer(self) -> str:
         """The JSON pointer (RFC 6901)."""
         path = self.path
-        joined = "/".join(map(str, ("", *path)))
-        if "~" not in joined and joined.count("/") == len(path):
-            return joined
+        joined = "/".join(map(str, path))
+        if "~" not in joined and joined.count("/") == len(path) - 1:
+            return "/" + joined
         return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
     def origin(self) -> Origin:

@@ -28,15 +28,18 @@ _DEEPEST = 50
 # Line breaks that are not \n, and what is not a space but looks like one to somebody.
 _STRANGE = re.compile(r"[\r\t\x85\xa0\u2028\u2029\ufeff]")
 
-_KEY = r'(?:([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})|"([^"\\]{0,127})"|\'([^\']{0,127})\')'
+_BARE_KEY = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+_KEY = rf'(?:({_BARE_KEY})|"([^"\\]{{0,127}})"|\'([^\']{{0,127}})\')'
 # Texts without quotes have nothing in them that could be anything else, at least not where they stand.
-_TEXT = r"[A-Za-z0-9_./](?:[A-Za-z0-9_./+*@() -]*[A-Za-z0-9_./+*@()-])?"
-_LINE_TEXT = r"[A-Za-z0-9_./](?:(?:[A-Za-z0-9_./+*@(),;= -]|:(?=[A-Za-z0-9_./]))*[A-Za-z0-9_./+*@(),;=-])?"
+_TEXT = r"[A-Za-z0-9_./][A-Za-z0-9_./+*@() -]*(?<! )"
+_LINE_TEXT = r"[A-Za-z0-9_./][A-Za-z0-9_./+*@(),;= -]*(?::(?=[A-Za-z0-9_./])[A-Za-z0-9_./+*@(),;= -]*)*(?<! )"
 _QUOTED = r'"([^"\\]*)"|\'([^\']*)\''
 _LINE = re.compile(rf"( *){_KEY}:(?:$| +(?:({_LINE_TEXT})$|(?:{_QUOTED})$|(?=[{{\[])))")
 _NO_LINE = re.compile(r" *(?:#.*)?$")
 _FLOW_KEY = re.compile(rf" *{_KEY}:(?= )")
 _FLOW_VALUE = re.compile(rf" *(?:({_TEXT})(?= *[,}}\]])|{_QUOTED}|(?=[{{\[]))")
+# What most entries are, in one step.
+_FLOW_PAIR = re.compile(rf" *({_BARE_KEY}): +({_TEXT})(?= *([,}}]))")
 _FLOW_NEXT = re.compile(r" *([,}\]])")
 _EMPTY = re.compile(r"\{ *\}|\[ *\]")
 
@@ -139,43 +142,55 @@ class _Reader:
 
     def _flow(self, line: str, row: int, at: int, depth: int) -> tuple[Map | Seq, int]:
         """What stands in the brackets that open at a place, and where it ends."""
+        if depth > _DEEPEST:
+            raise _NotPlain
         made: Map | Seq = Map() if line[at] == "{" else Seq()
-        closing = "}" if line[at] == "{" else "]"
         marks: list[int] = []
         empty = _EMPTY.match(line, at)
-        if empty or depth > _DEEPEST:
-            if not empty:
-                raise _NotPlain
-            made.marks = array("Q")
-            return made, empty.end()
-        while line[at] != closing:
-            key = ""
-            if isinstance(made, Map):
-                key, place, at = self._flow_key(made, line, at + 1)
-                marks.append(row | place)
-            else:
-                at += 1
-            value, place, at = self._flow_value(line, row, at, depth)
-            marks.append(row | place)
-            if isinstance(made, Map):
-                made[key] = value
-            else:
-                made.append(value)
-            then = _FLOW_NEXT.match(line, at)
-            if then is None or then[1] not in (",", closing):
-                raise _NotPlain
-            at = then.start(1)
+        if empty:
+            end = empty.end()
+        elif isinstance(made, Map):
+            end = self._flow_map(made, marks, line, row, at, depth)
+        else:
+            end = self._flow_list(made, marks, line, row, at, depth)
         made.marks = array("Q", marks)
-        return made, at + 1
+        return made, end
 
-    def _flow_key(self, made: Map, line: str, at: int) -> tuple[str, int, int]:
+    def _flow_map(self, made: Map, marks: list[int], line: str, row: int, at: int, depth: int) -> int:
+        """Read the entries that follow a bracket; where the other one ends."""
+        pair, word = _FLOW_PAIR.match, self._words.setdefault
+        while line[at] != "}":
+            quick = pair(line, at + 1)
+            if quick:
+                key, text, _ = quick.groups()
+                value = None if text in NULLS else word(text, text) if len(text) <= WORD else text
+                place, start, at = quick.start(1), quick.start(2), quick.start(3)
+            else:
+                key, place, at = self._flow_key(line, at + 1)
+                value, start, at = self._flow_value(line, row, at, depth)
+                at = _flow_next(line, at, "}")
+            if key in made or not key or key == MERGE:
+                raise _NotPlain
+            made[word(key, key)] = value
+            marks += (row | place, row | start)
+        return at + 1
+
+    def _flow_list(self, made: Seq, marks: list[int], line: str, row: int, at: int, depth: int) -> int:
+        """Read the items that follow a bracket; where the other one ends."""
+        while line[at] != "]":
+            value, start, at = self._flow_value(line, row, at + 1, depth)
+            made.append(value)
+            marks.append(row | start)
+            at = _flow_next(line, at, "]")
+        return at + 1
+
+    def _flow_key(self, line: str, at: int) -> tuple[str, int, int]:
         """A key inside of brackets, where it begins, and where its colon ends."""
         found = _FLOW_KEY.match(line, at)
-        key = (found[1] or found[2] or found[3]) if found else None
-        if found is None or not key or key in made or key == MERGE:
+        if found is None:
             raise _NotPlain
         start = found.start(1) if found[1] else max(found.start(2), found.start(3)) - 1
-        return self._words.setdefault(key, key), start, found.end()
+        return found[1] or found[2] or found[3] or "", start, found.end()
 
     def _flow_value(self, line: str, row: int, at: int, depth: int) -> tuple[Data, int, int]:
         """A value inside of brackets, where it begins and ends."""
@@ -184,8 +199,7 @@ class _Reader:
             raise _NotPlain
         text = found[1]
         if text is not None:
-            value = None if text in NULLS else self._words.setdefault(text, text) if len(text) <= WORD else text
-            return value, found.start(1), found.end()
+            return None if text in NULLS else self._words.setdefault(text, text), found.start(1), found.end()
         if found[2] is None and found[3] is None:
             inner, end = self._flow(line, row, found.end(), depth + 1)
             return inner, found.end(), end
@@ -198,3 +212,11 @@ class _Reader:
             raise _NotPlain
         for mapping, marks, _ in (*self._above, (self._here, self._marks, 0)):
             mapping.marks = array("Q", marks)
+
+
+def _flow_next(line: str, at: int, closing: str) -> int:
+    """The place of the comma or bracket that follows."""
+    then = _FLOW_NEXT.match(line, at)
+    if then is None or then[1] not in (",", closing):
+        raise _NotPlain
+    return then.start(1)
