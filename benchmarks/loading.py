@@ -22,7 +22,8 @@ from benchmarks.study import make_study
 from xnat_sync import workflow
 from xnat_sync.cli.main import tune_collector
 from xnat_sync.core.localside import FoundFile, Inspection, Matches, Whole
-from xnat_sync.local.hash_cache import open_cache, stamp_of
+from xnat_sync.local.hash_cache import open_cache
+from xnat_sync.local.stamps import stamp_of
 from xnat_sync.manifest.load import load_study
 
 if TYPE_CHECKING:

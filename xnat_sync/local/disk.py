@@ -15,13 +15,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from xnat_sync.core.localside import Inspection, LocalFile, Matches, Whole
+    from xnat_sync.local.look_cache import LookCache
 
 
 class Disk:
-    """Answers from the file system, each folder listed once. Make a new one for each run."""
+    """Answers from the file system, each folder listed once. Make a new one for each run.
 
-    def __init__(self) -> None:
+    What looking into files shows goes into ``looks``, and comes out of it where nothing changed.
+    """
+
+    def __init__(self, looks: LookCache | None = None) -> None:
         self._finder = FileFinder()
+        self._looks = looks
 
     def find(self, root: str, pattern: str) -> Matches:
         """The files that a pattern names, see `FileFinder.find`."""
@@ -48,7 +53,7 @@ class Disk:
 
     def inspect(self, files: Sequence[LocalFile]) -> Inspection:
         """What is wrong with the files of one object, see `inspection.inspect`."""
-        return inspect(files)
+        return self._looks.look(files, inspect) if self._looks else inspect(files)
 
     def md5(self, path: str) -> str:
         """The MD5 of a file, see `digest.md5_of`."""
