@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from xnat_sync.core.datatypes import PROJECT, SUBJECT, default_scan_type, known_types
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import ObjectSpec
+from xnat_sync.core.state import Alike, ObjectSpec
 from xnat_sync.manifest.attributes import read_attributes
 from xnat_sync.manifest.defaults import merged, written_out
 from xnat_sync.manifest.document import FromEnvironment, shown
@@ -69,6 +69,7 @@ class _Builder:
         self._study = study
         self._problems = study.problems
         self._resources = resources
+        self._alike = Alike()
 
     def take(self, part: Part) -> None:
         """Add one document to the study."""
@@ -145,7 +146,7 @@ class _Builder:
 
     def _want(self, ref: Ref, xsi_type: str, body: Node, node: Node, *, create: bool = True) -> None:
         values = read_attributes(ref, xsi_type, body, self._problems)
-        fields = {name: value for name, (value, _) in values.items()}
+        fields = self._alike.of({name: value for name, (value, _) in values.items()})
         origin = node.key_origin()
         spec = ObjectSpec(ref=ref, xsi_type=xsi_type, fields=fields, create=create, origin=origin)
         self._study.want(spec, values)
