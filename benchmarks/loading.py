@@ -4,7 +4,8 @@
 
 Every session has ten scans with an image and a side file each, all written out. *Read and judged*: without the disk,
 which is answered for. *With files*: as ``validate`` does it, each file found, opened and looked into. Then all digests
-are taken, and taken from the cache. All by the processor's clock, but for the columns that say *wall*.
+are taken, and taken from the cache. *Looks*: as with files, when what they show is written down, and when it is known.
+All by the processor's clock, but for the columns that say *wall*.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from xnat_sync import workflow
 from xnat_sync.cli.main import tune_collector
 from xnat_sync.core.localside import FoundFile, Inspection, Matches, Whole
 from xnat_sync.local.hash_cache import open_cache
+from xnat_sync.local.look_cache import open_looks
 from xnat_sync.local.stamps import stamp_of
 from xnat_sync.manifest.load import load_study
 
@@ -98,6 +100,14 @@ def with_files(manifest: Path) -> dict[str, float]:
     }
 
 
+def looked_into(manifest: Path, run: str) -> dict[str, float]:
+    """The manifest with every file, where what looking into files shows is remembered."""
+    tune_collector()
+    with Timer() as timer, closing(open_looks(manifest.parent / "looks")) as looks:
+        workflow.validate([manifest], looks=looks)
+    return {f"looks {run} s": timer.processor}
+
+
 def measure(sessions: int) -> dict[str, Any]:
     """One size."""
     with tempfile.TemporaryDirectory() as folder:
@@ -109,6 +119,8 @@ def measure(sessions: int) -> dict[str, Any]:
             (loaded_by_pyyaml, ("off",)),
             (read_and_judged, ()),
             (with_files, ()),
+            (looked_into, ("kept",)),
+            (looked_into, ("known",)),
         ):
             row.update(apart(work, study.manifest, *arguments))
     row["C loader gc on : ours"] = row["C loader gc on s"] / row["read and judged s"]
