@@ -148,7 +148,7 @@ class Node:
     def child(self, key: str | int) -> Node | None:
         """The child of a key or index, ``None`` if there is none."""
         if isinstance(self.value, Map) and key in self.value:
-            index = next(index for index, own in enumerate(self.value) if own == key)
+            index = list(self.value).index(str(key))
             marks = self.value.marks
             return Node(self.document, self.path, key, self.value[str(key)], (marks[2 * index], marks[2 * index + 1]))
         if isinstance(self.value, Seq) and isinstance(key, int) and key < len(self.value):
@@ -187,6 +187,23 @@ class Node:
             private = [key for key in labels if key[:2] == "x-"]
             self._words = {key: node for key, node in labels.items() if key[:2] != "x-"} if private else labels
         return self._words
+
+    def get(self, key: str) -> Node | None:
+        """One of the sound entries. Where no other is asked for, none of the others is made."""
+        return self.child(key) if self._is_as_written else self.entries().get(key)
+
+    def said(self, key: str) -> str | None:
+        """The text of an entry, ``None`` where there is none."""
+        if self._is_as_written and isinstance(self.value, Map):
+            value = self.value.get(key)
+            return value if isinstance(value, str) else None
+        node = self.entries().get(key)
+        return node.text if node is not None else None
+
+    @property
+    def _is_as_written(self) -> bool:
+        """Whether its entries are those of its value."""
+        return self._entries is None and not self.document.broken
 
     def has(self, key: str) -> bool:
         """Whether a key was written, be its value sound or not."""

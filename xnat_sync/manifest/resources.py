@@ -72,18 +72,15 @@ class ResourceReader:
         if is_absent(written, self._study):
             self._study.want_absent(ref, node)
             return
-        over = merged(written, scope.defaults.resource)
-        read_prune(ref, over, self._study)
-        body = over.entries()
+        body = merged(written, scope.defaults.resource)
+        read_prune(ref, body, self._study)
         files = body.get("files")
         if files is None:
             # A default may say how the files of a resource are labelled where there are none.
             if own and not written.has("files"):
                 self._problems.add("XS216", f"the resource {ref.label} names no files", node.key_origin(), ref=ref)
             return
-        labels: dict[str, str | None] = {
-            name: _plain(body[name].text) for name in ("format", "content") if name in body
-        }
+        labels = {name: _plain(body.said(name)) for name in ("format", "content")}
         taken: _Taken = {}
         for request in read_requests(files, self._problems):
             self._request(ref, request, scope, labels, taken)
@@ -209,6 +206,8 @@ class ResourceReader:
 
 def is_absent(body: Node, study: Study) -> bool:
     """Whether a body says ``state: absent``; whatever else it says is noted then."""
+    if not body.has("state"):
+        return False
     entries = body.entries()
     state = entries.get("state")
     if state is None or state.text != "absent":
