@@ -200,3 +200,18 @@ def test_reading_is_what_it_saves(folder: Path, files: list[LocalFile], monkeypa
     monkeypatch.setattr("xnat_sync.local.inspection.read_json", lambda path: pytest.fail(f"read {path}"))
     assert look(folder, files)[1] == 0
     assert read_json(files[1].path).value
+
+
+def test_it_keeps_other_things_too_the_newest_of_them(folder: Path) -> None:
+    with closing(open_looks(folder)) as looks:
+        assert looks.recall(b"0") is None
+        for number in range(40):
+            looks.keep(str(number).encode(), b"value")
+        looks.keep(b"39", b"another")
+    with closing(open_looks(folder)) as looks:
+        assert looks.recall(b"39") == b"another"
+        assert looks.recall(b"10") == b"value"
+        assert looks.recall(b"0") is None
+    with closing(open_looks(None)) as looks:
+        looks.keep(b"0", b"value")
+        assert looks.recall(b"0") is None

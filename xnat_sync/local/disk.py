@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Disk:
     """Answers from the file system, each folder listed once. Make a new one for each run.
 
-    What looking into files shows goes into ``looks``, and comes out of it where nothing changed.
+    What looking into files shows goes into ``looks``, and comes out of it where nothing changed; what else is to be
+    remembered goes there too.
     """
 
     def __init__(self, looks: LookCache | None = None) -> None:
@@ -62,3 +63,12 @@ class Disk:
     def read_whole(self, path: str) -> Whole:
         """The MD5 of a file and what reading all of it shows, see `whole.read_whole`."""
         return read_whole(path)
+
+    def recall(self, key: bytes) -> bytes | None:
+        """What another run kept, if there is anything to keep it in."""
+        return self._looks.recall(key) if self._looks else None
+
+    def keep(self, key: bytes, value: bytes) -> None:
+        """Keep something for other runs, if there is anything to keep it in."""
+        if self._looks:
+            self._looks.keep(key, value)

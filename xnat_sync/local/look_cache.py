@@ -37,9 +37,11 @@ _STAMP = struct.Struct("<4q")
 _LAYOUT = (
     "CREATE TABLE IF NOT EXISTS look (files BLOB PRIMARY KEY, stamps BLOB NOT NULL, shown BLOB NOT NULL) WITHOUT ROWID",
     "CREATE TABLE IF NOT EXISTS shown (id BLOB PRIMARY KEY, data BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS kept (number INTEGER PRIMARY KEY AUTOINCREMENT, key BLOB UNIQUE, value BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS code (digest BLOB PRIMARY KEY) WITHOUT ROWID",
 )
 _MOST_DECODED = 4096
+_MOST_KEPT = 32
 # The other file of a pair is looked at too, wherever it is.
 _PAIRS = (".hdr", ".img")
 _JUDGES = (
@@ -50,10 +52,18 @@ _JUDGES = (
 
 
 class LookCache(Protocol):
-    """Remembers what looking into files showed. For one thread."""
+    """Remembers what looking into files showed, and what else may be kept. For one thread."""
 
     def look(self, files: Sequence[LocalFile], inspect: Callable[[Sequence[LocalFile]], Inspection]) -> Inspection:
         """What ``inspect`` shows of some files, without asking it where it surely would show the same as before."""
+        ...
+
+    def recall(self, key: bytes) -> bytes | None:
+        """See `core.localside.Memory`."""
+        ...
+
+    def keep(self, key: bytes, value: bytes) -> None:
+        """See `core.localside.Memory`."""
         ...
 
     def close(self) -> None:
@@ -67,6 +77,13 @@ class NoLooks:
     def look(self, files: Sequence[LocalFile], inspect: Callable[[Sequence[LocalFile]], Inspection]) -> Inspection:
         """Ask."""
         return inspect(files)
+
+    def recall(self, key: bytes) -> bytes | None:
+        """Nothing."""
+        return None
+
+    def keep(self, key: bytes, value: bytes) -> None:
+        """Forget it."""
 
     def close(self) -> None:
         """Nothing to do."""
@@ -86,9 +103,20 @@ class LaterLooks:
 
     def look(self, files: Sequence[LocalFile], inspect: Callable[[Sequence[LocalFile]], Inspection]) -> Inspection:
         """See `LookCache.look`."""
+        return self._open().look(files, inspect)
+
+    def recall(self, key: bytes) -> bytes | None:
+        """See `core.localside.Memory`."""
+        return self._open().recall(key)
+
+    def keep(self, key: bytes, value: bytes) -> None:
+        """See `core.localside.Memory`."""
+        self._open().keep(key, value)
+
+    def _open(self) -> LookCache:
         if self._looks is None:
             self._looks = _opened(self._path)
-        return self._looks.look(files, inspect)
+        return self._looks
 
     def close(self) -> None:
         """See `LookCache.close`."""
@@ -135,6 +163,19 @@ class KeptLooks:
         if settled and stamps == [stamp_of(file.path) for file in files]:
             self._keep(key, state, seen)
         return seen
+
+    def recall(self, key: bytes) -> bytes | None:
+        """See `core.localside.Memory`."""
+        row = self._file.row("SELECT value FROM kept WHERE key = ?", (key,))
+        return row[0] if row else None
+
+    def keep(self, key: bytes, value: bytes) -> None:
+        """See `core.localside.Memory`: the newest few are kept."""
+        self._release()
+        self._file.write(
+            ("INSERT OR REPLACE INTO kept (key, value) VALUES (?, ?)", [(key, value)]),
+            ("DELETE FROM kept WHERE number <= (SELECT max(number) FROM kept) - ?", [(_MOST_KEPT,)]),
+        )
 
     def close(self) -> None:
         """See `LookCache.close`."""

@@ -16,11 +16,13 @@ import yaml
 from xnat_sync.manifest.document import COLUMN_BITS, Document, Map, Seq, pack
 from xnat_sync.manifest.plain_lines import MERGE, NULLS, WORD, read_plain
 from xnat_sync.manifest.problems import Problems
+from xnat_sync.manifest.stored import keep, recall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from xnat_sync.core.errors import Origin, Problem
+    from xnat_sync.core.localside import Memory
     from xnat_sync.manifest.document import Data
 
 MOST_EXPANDED = 5_000_000
@@ -35,13 +37,20 @@ _PLAIN = ("", None)
 _NULL_TAGS = (None, "tag:yaml.org,2002:null")
 
 
-def parse(text: str, name: str) -> tuple[Document | None, tuple[Problem, ...]]:
-    """A document and what is wrong with its YAML; no document where the text cannot be read as one mapping."""
+def parse(text: str, name: str, memory: Memory | None = None) -> tuple[Document | None, tuple[Problem, ...]]:
+    """A document and what is wrong with its YAML; no document where the text cannot be read as one mapping.
+
+    What a long text is read as may come from the ``memory`` of another run.
+    """
     text = text.removeprefix("\ufeff")
     lines = text.splitlines()
     # A backslash may be the escape that spells any of its characters.
     may_use_environment = "${env:" in text or "\\" in text
     document = Document(name=name, lines=lines, data=Map(), may_use_environment=may_use_environment)
+    known = recall(memory, text)
+    if known is not None:
+        document.data = known
+        return document, ()
     problems = Problems()
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
@@ -52,6 +61,7 @@ def parse(text: str, name: str) -> tuple[Document | None, tuple[Problem, ...]]:
         return None, problems.sorted()
     plain = read_plain(text, lines)
     if plain is not None:
+        keep(memory, text, plain)
         document.data = plain
         return document, ()
     composer = _Composer(document, problems)
@@ -67,7 +77,10 @@ def parse(text: str, name: str) -> tuple[Document | None, tuple[Problem, ...]]:
         problems.add("XS007", summary, document.origin(0))
         return None, problems.sorted()
     document.data = composer.top
-    return document, problems.sorted()
+    found = problems.sorted()
+    if not found:
+        keep(memory, text, composer.top)
+    return document, found
 
 
 _SYNTAX_HINTS = {
