@@ -44,11 +44,7 @@ _MOST_DECODED = 4096
 _MOST_KEPT = 32
 # The other file of a pair is looked at too, wherever it is.
 _PAIRS = (".hdr", ".img")
-_JUDGES = (
-    *(f"local/{name}.py" for name in ("attributes", "header", "identity", "imaging", "inspection", "magic")),
-    *(f"local/{name}.py" for name in ("look_cache", "sidecar", "sidefiles", "streams")),
-    *(f"core/{name}.py" for name in ("bids", "identifiers", "localside", "state")),
-)
+_JUDGES = ("core", "local")
 
 
 class LookCache(Protocol):
@@ -241,7 +237,8 @@ def _digest(data: bytes) -> bytes:
 def _code() -> bytes:
     """A digest of the code that looks into files: another version of it may find something else."""
     package = Path(__file__).parents[1]
-    return _digest(b"".join([sys.version.encode(), *((package / name).read_bytes() for name in _JUDGES)]))
+    modules = [module for name in _JUDGES for module in sorted((package / name).glob("*.py"))]
+    return _digest(b"".join([sys.version.encode(), *(module.read_bytes() for module in modules)]))
 
 
 def _has_pair(files: Sequence[LocalFile]) -> bool:
