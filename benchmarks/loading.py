@@ -29,7 +29,7 @@ from xnat_sync.local.stamps import stamp_of
 from xnat_sync.manifest.load import load_study
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from xnat_sync.core.localside import LocalFile
 
@@ -61,7 +61,7 @@ class Answers:
     def recall(self, key: bytes) -> bytes | None:
         return None
 
-    def keep(self, key: bytes, value: bytes) -> None:
+    def keep(self, key: bytes, make: Callable[[], bytes]) -> None:
         pass
 
 

@@ -202,12 +202,12 @@ def test_it_keeps_other_things_too_the_newest_of_them(folder: Path) -> None:
     with closing(open_looks(folder)) as looks:
         assert looks.recall(b"0") is None
         for number in range(40):
-            looks.keep(str(number).encode(), b"value")
-        looks.keep(b"39", b"another")
+            looks.keep(str(number).encode(), lambda: b"value")
+        looks.keep(b"39", lambda: b"another")
     with closing(open_looks(folder)) as looks:
         assert looks.recall(b"39") == b"another"
         assert looks.recall(b"10") == b"value"
         assert looks.recall(b"0") is None
     with closing(open_looks(None)) as looks:
-        looks.keep(b"0", b"value")
+        looks.keep(b"0", lambda: pytest.fail("made for nobody"))
         assert looks.recall(b"0") is None

@@ -15,6 +15,8 @@ from xnat_sync.manifest.document import Map, Seq
 from xnat_sync.manifest.yaml_source import parse
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from xnat_sync.manifest.document import Data
 
 VALUES = st.recursive(
@@ -37,8 +39,8 @@ class Remembering:
         self.asked += 1
         return self.kept.get(key)
 
-    def keep(self, key: bytes, value: bytes) -> None:
-        self.kept[key] = value
+    def keep(self, key: bytes, make: Callable[[], bytes]) -> None:
+        self.kept[key] = make()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from xnat_sync.core.state import Found
 
@@ -81,8 +81,8 @@ class Memory(Protocol):
     def recall(self, key: bytes) -> bytes | None:
         """What was kept under a key, ``None`` where nothing is."""
 
-    def keep(self, key: bytes, value: bytes) -> None:
-        """Remember a value; not for ever."""
+    def keep(self, key: bytes, make: Callable[[], bytes]) -> None:
+        """Remember a value, made only if there is anything to keep it in; not for ever."""
 
 
 class LocalSide(Memory, Protocol):

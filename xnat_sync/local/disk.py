@@ -12,7 +12,7 @@ from xnat_sync.local.sidecar import read_text
 from xnat_sync.local.whole import read_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from xnat_sync.core.localside import Inspection, LocalFile, Matches, Whole
     from xnat_sync.local.look_cache import LookCache
@@ -68,7 +68,7 @@ class Disk:
         """What another run kept, if there is anything to keep it in."""
         return self._looks.recall(key) if self._looks else None
 
-    def keep(self, key: bytes, value: bytes) -> None:
+    def keep(self, key: bytes, make: Callable[[], bytes]) -> None:
         """Keep something for other runs, if there is anything to keep it in."""
         if self._looks:
-            self._looks.keep(key, value)
+            self._looks.keep(key, make)

@@ -58,7 +58,7 @@ class LookCache(Protocol):
         """See `core.localside.Memory`."""
         ...
 
-    def keep(self, key: bytes, value: bytes) -> None:
+    def keep(self, key: bytes, make: Callable[[], bytes]) -> None:
         """See `core.localside.Memory`."""
         ...
 
@@ -78,7 +78,7 @@ class NoLooks:
         """Nothing."""
         return None
 
-    def keep(self, key: bytes, value: bytes) -> None:
+    def keep(self, key: bytes, make: Callable[[], bytes]) -> None:
         """Forget it."""
 
     def close(self) -> None:
@@ -105,9 +105,9 @@ class LaterLooks:
         """See `core.localside.Memory`."""
         return self._open().recall(key)
 
-    def keep(self, key: bytes, value: bytes) -> None:
+    def keep(self, key: bytes, make: Callable[[], bytes]) -> None:
         """See `core.localside.Memory`."""
-        self._open().keep(key, value)
+        self._open().keep(key, make)
 
     def _open(self) -> LookCache:
         if self._looks is None:
@@ -165,9 +165,10 @@ class KeptLooks:
         row = self._file.row("SELECT value FROM kept WHERE key = ?", (key,))
         return row[0] if row else None
 
-    def keep(self, key: bytes, value: bytes) -> None:
+    def keep(self, key: bytes, make: Callable[[], bytes]) -> None:
         """See `core.localside.Memory`: the newest few are kept."""
         self._release()
+        value = make()
         self._file.write(
             ("INSERT OR REPLACE INTO kept (key, value) VALUES (?, ?)", [(key, value)]),
             ("DELETE FROM kept WHERE number <= (SELECT max(number) FROM kept) - ?", [(_MOST_KEPT,)]),

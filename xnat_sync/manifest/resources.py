@@ -80,7 +80,7 @@ class ResourceReader:
             if own and not written.has("files"):
                 self._problems.add("XS216", f"the resource {ref.label} names no files", node.key_origin(), ref=ref)
             return
-        labels = {name: _plain(body.said(name)) for name in ("format", "content")}
+        labels = {"format": _plain(body.said("format")), "content": _plain(body.said("content"))}
         taken: _Taken = {}
         for request in read_requests(files, self._problems):
             self._request(ref, request, scope, labels, taken)

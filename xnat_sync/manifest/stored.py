@@ -11,6 +11,7 @@ import json
 import sys
 import zlib
 from array import array
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +46,7 @@ def recall(memory: Memory | None, text: str) -> Map | None:
 def keep(memory: Memory | None, text: str, data: Map) -> None:
     """Remember what a text was read as, if nothing in it is shared: that would be lost."""
     if memory is not None and len(text) >= LEAST and "&" not in text:
-        memory.keep(_key(text), packed(data))
+        memory.keep(_key(text), partial(packed, data))
 
 
 def _key(text: str) -> bytes:
