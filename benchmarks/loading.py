@@ -4,7 +4,8 @@
 
 Every session has ten scans with an image and a side file each, all written out. *Read and judged*: without the disk,
 which is answered for. *With files*: as ``validate`` does it, each file found, opened and looked into. Then all digests
-are taken, and taken from the cache. All by the processor's clock, but for the columns that say *wall*.
+are taken, and taken from the cache. *Looks*: as with files, when what they show is written down, and when it is known.
+All by the processor's clock, but for the columns that say *wall*.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from benchmarks.study import make_study
 from xnat_sync import workflow
 from xnat_sync.cli.main import tune_collector
 from xnat_sync.core.localside import FoundFile, Inspection, Matches, Whole
-from xnat_sync.local.hash_cache import open_cache, stamp_of
+from xnat_sync.local.hash_cache import open_cache
+from xnat_sync.local.look_cache import open_looks
+from xnat_sync.local.stamps import stamp_of
 from xnat_sync.manifest.load import load_study
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from xnat_sync.core.localside import LocalFile
 
@@ -37,6 +40,15 @@ class Answers:
     def find(self, root: str, pattern: str) -> Matches:
         return Matches(files=(FoundFile(name=pattern, path=f"{root}/{pattern}", size=1, mtime_ns=1),))
 
+    def paths(self, root: str, pattern: str) -> Sequence[str]:
+        return [pattern]
+
+    def side_files(self, root: str, image: str) -> Sequence[str]:
+        return []
+
+    def text(self, path: str) -> str:
+        raise NotImplementedError
+
     def inspect(self, files: Sequence[LocalFile]) -> Inspection:
         return Inspection()
 
@@ -45,6 +57,12 @@ class Answers:
 
     def read_whole(self, path: str) -> Whole:
         raise NotImplementedError
+
+    def recall(self, key: bytes) -> bytes | None:
+        return None
+
+    def keep(self, key: bytes, make: Callable[[], bytes]) -> None:
+        pass
 
 
 def loaded_by_pyyaml(manifest: Path, collector: str) -> dict[str, float]:
@@ -88,6 +106,14 @@ def with_files(manifest: Path) -> dict[str, float]:
     }
 
 
+def looked_into(manifest: Path, run: str) -> dict[str, float]:
+    """The manifest with every file, where what looking into files shows is remembered."""
+    tune_collector()
+    with Timer() as timer, closing(open_looks(manifest.parent / "looks")) as looks:
+        workflow.validate([manifest], looks=looks)
+    return {f"looks {run} s": timer.processor}
+
+
 def measure(sessions: int) -> dict[str, Any]:
     """One size."""
     with tempfile.TemporaryDirectory() as folder:
@@ -99,6 +125,8 @@ def measure(sessions: int) -> dict[str, Any]:
             (loaded_by_pyyaml, ("off",)),
             (read_and_judged, ()),
             (with_files, ()),
+            (looked_into, ("kept",)),
+            (looked_into, ("known",)),
         ):
             row.update(apart(work, study.manifest, *arguments))
     row["C loader gc on : ours"] = row["C loader gc on s"] / row["read and judged s"]

@@ -14,7 +14,17 @@ from xnat_sync.core.errors import Origin
 from xnat_sync.core.planner import files_to_hash, make_plan
 from xnat_sync.core.policy import SyncPolicy
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, RemoteFile, RemoteObject, RemoteState
+from xnat_sync.core.state import (
+    Alike,
+    DesiredState,
+    FileSpec,
+    ObjectSpec,
+    RemoteFile,
+    RemoteObject,
+    RemoteState,
+    by_ref,
+)
+from xnat_sync.engine.observe import SESSIONS_A_REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,27 +52,35 @@ def desired(count: int) -> DesiredState:
     """What a manifest would want."""
     objects: dict[Ref, ObjectSpec] = {}
     wanted: dict[Ref, FileSpec] = {}
+    alike = Alike()
     for ref, number in files(count):
         path = f"/data/study/{ref.short}"
         origin = Origin(file="study.yaml", line=number + 1, column=1, pointer=f"/subjects/{ref.short}")
         wanted[ref] = FileSpec(ref=ref, path=path, size=number + 1, mtime_ns=number, format="NIFTI", origin=origin)
         for above in ref.ancestors():
             if above not in objects and above.level is not Level.RESOURCE:
-                objects[above] = ObjectSpec(ref=above, xsi_type=_type(above), fields=_fields(above), origin=origin)
+                fields = alike.of(_fields(above))
+                objects[above] = ObjectSpec(ref=above, xsi_type=_type(above), fields=fields, origin=origin)
     return DesiredState(objects=objects, files=wanted)
 
 
-def remote(count: int) -> RemoteState:
-    """What the server would hold; nothing of it is shared with the other side."""
+def remote(count: int, ours: DesiredState) -> RemoteState:
+    """What the server would hold, listed and taken in by the hundred sessions as `observe` does it."""
     objects: dict[Ref, RemoteObject] = {}
     held: dict[Ref, RemoteFile] = {}
+    alike = Alike()
+    listing: list[RemoteFile] = []
     for ref, number in files(count):
         digest = f"{number + (number % DIFFERENT == 0):032x}"
-        held[ref] = RemoteFile(ref=ref, size=number + 1, md5=digest, format="NIFTI")
+        listing.append(RemoteFile(ref=ref, size=number + 1, md5=digest, format="NIFTI"))
+        if len(listing) == SESSIONS_A_REQUEST * SCANS * len(NAMES):
+            held |= by_ref(listing, ours.files)
+            listing.clear()
         for above in ref.ancestors():
             if above not in objects and above.level is not Level.RESOURCE:
-                fields = {name: value for name, value in _fields(above).items() if value}
+                fields = alike.of({name: value for name, value in _fields(above).items() if value})
                 objects[above] = RemoteObject(ref=above, accession_id="X", xsi_type=_type(above), fields=fields)
+    held |= by_ref(listing, ours.files)
     return RemoteState(objects=objects, files=held)
 
 
@@ -79,7 +97,8 @@ def measure(count: int) -> dict[str, Any]:
     """One study of ``count`` files."""
     tune_collector()
     with Timer() as making:
-        ours, theirs = desired(count), remote(count)
+        ours = desired(count)
+        theirs = remote(count, ours)
     before = peak_mb()
     policy = SyncPolicy()
     with Timer() as choosing:

@@ -95,7 +95,10 @@ def small_files_study(folder: Path, project: str, files: int, resources: int = 5
     chance = random.Random(files)
 
     def make(stem: str) -> Iterator[tuple[str, Iterable[bytes]]]:
-        return ((f"{stem}_part-{part:04}.dat", [chance.randbytes(size)]) for part in range(files // resources))
+        # Noise alone would begin like a gzip file now and then, and be refused as a damaged one.
+        head = b"part"
+        parts = range(files // resources)
+        return ((f"{stem}_part-{part:04}.dat", [head, chance.randbytes(size - len(head))]) for part in parts)
 
     return _write(folder, project, resources // 10, 10, make)
 

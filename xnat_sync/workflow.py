@@ -54,7 +54,8 @@ from xnat_sync.gateway.readonly import ReadOnly
 from xnat_sync.guards.backup import back_up
 from xnat_sync.guards.safety import MOST_DELETES, check_safe, with_lacks
 from xnat_sync.local.digest import md5_of
-from xnat_sync.local.hash_cache import DigestCache, NoCache, Stamp, stamped
+from xnat_sync.local.hash_cache import DigestCache, NoCache
+from xnat_sync.local.stamps import Stamp, stamped
 from xnat_sync.report.wording import count
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
 
     from xnat_sync.core.outcome import Outcome, Report
     from xnat_sync.gateway.api import GatewayFactory, Reader
+    from xnat_sync.local.look_cache import LookCache
 from xnat_sync.local.disk import Disk
 from xnat_sync.local.whole import read_whole
 from xnat_sync.manifest.load import Loaded, load_study
@@ -92,16 +94,23 @@ class Options:
     rehash: bool = False
 
 
-def validate(paths: Sequence[Path], *, environ: Mapping[str, str] | None = None, deep: bool = False) -> Loaded:
+def validate(
+    paths: Sequence[Path],
+    *,
+    environ: Mapping[str, str] | None = None,
+    deep: bool = False,
+    looks: LookCache | None = None,
+) -> Loaded:
     """The study that manifests (or folders of manifests) describe, with every local file looked at. Needs no server.
 
     ``environ`` answers ``${env:NAME}``. Warnings are in `Loaded.problems`. With ``deep`` every file is read to its end.
+    With ``looks`` files that did not change since another run looked into them are not opened again.
 
     Raises:
         ManifestError: with every problem of the manifests and their files.
 
     """
-    return load_study(paths, environ=environ or {}, local=Disk(), deep=deep)
+    return load_study(paths, environ=environ or {}, local=Disk(looks), deep=deep)
 
 
 def plan(

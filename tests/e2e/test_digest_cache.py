@@ -9,6 +9,8 @@ import pytest
 
 from xnat_sync.cli.settings import cache_folder
 from xnat_sync.local.hash_cache import NAME
+from xnat_sync.local.imaging import Look
+from xnat_sync.local.look_cache import NAME as LOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,3 +106,31 @@ def test_a_changed_file_is_sent(synced: Callable[..., Any], images: Path) -> Non
 def test_the_place_of_the_cache(environ: dict[str, str], folder: str | None) -> None:
     found = cache_folder(environ)
     assert (str(found) if found else None) == folder
+
+
+def test_what_was_looked_into_is_not_opened_again(
+    sync: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = sync("validate")
+    assert first.status == 0
+    assert (tmp_path / "cache" / "xnat-sync" / LOOKS).is_file()
+    opened: list[str] = []
+
+    def look(path: str, _: str) -> Look:
+        opened.append(path)
+        return Look()
+
+    monkeypatch.setattr("xnat_sync.local.inspection.look_at", look)
+    for command in ("validate", "plan"):
+        assert sync(command).status == 0
+        assert not opened
+    assert sync("validate").out == first.out
+    for words in (("validate", "--no-cache"), ("validate", "--deep"), ("plan", "--no-cache"), ("plan", "--rehash")):
+        sync(*words)
+        assert len(opened) == 2, words
+        opened.clear()
+
+
+def test_without_a_cache_nothing_is_written(sync: Callable[..., Any], tmp_path: Path) -> None:
+    assert sync("validate", "--no-cache").status == 0
+    assert not (tmp_path / "cache").exists()

@@ -81,7 +81,7 @@ class _Applying:
         """From the command to its exit status."""
         past = read_past(self._folder, self._command.retry) if self._command.retry else None
         saved = read_plan(self._command.saved) if self._command.saved else None
-        loaded = None if saved else load(self._command.manifests, self._console)
+        loaded = None if saved else load(self._command.manifests, self._command.connection, self._console)
         server = saved.server if saved else loaded.server if loaded else None
 
         def agree(connect: GatewayFactory) -> _Agreed:

@@ -103,7 +103,7 @@ def _serve(found: argparse.Namespace) -> options.Serve:
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], options.Command]] = {
     "validate": lambda found: options.Validate(
-        manifests=_manifests(found), deep=found.deep, fix_gzip_names=found.fix_gzip_names
+        manifests=_manifests(found), deep=found.deep, cache=not found.no_cache, fix_gzip_names=found.fix_gzip_names
     ),
     "fmt": lambda found: options.Format(manifests=_manifests(found), check=found.check),
     "plan": lambda found: options.MakePlan(

@@ -5,12 +5,15 @@ What costs time to import is imported by the command that needs it, so that ``--
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, assert_never
 
 from xnat_sync.cli import options
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.output import write_problems
+from xnat_sync.cli.settings import cache_folder
 from xnat_sync.local.disk import Disk
+from xnat_sync.local.look_cache import open_looks
 from xnat_sync.manifest.load import Loaded, load_study
 
 if TYPE_CHECKING:
@@ -75,7 +78,9 @@ def _validate(command: options.Validate, invocation: options.Invocation, console
 def _load(command: options.Validate, console: Console) -> Loaded:
     """Load the study; write clean copies of its files on the way if asked, be it valid or not."""
     if command.fix_gzip_names is None:
-        return load_study(command.manifests, environ=console.environ, local=Disk(), deep=command.deep)
+        folder = cache_folder(console.environ) if command.cache and not command.deep else None
+        with closing(open_looks(folder)) as looks:
+            return load_study(command.manifests, environ=console.environ, local=Disk(looks), deep=command.deep)
     from xnat_sync.cli.gzipcopies import RememberingDisk, write_copies
 
     disk = RememberingDisk()

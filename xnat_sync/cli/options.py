@@ -39,6 +39,7 @@ class Validate:
 
     manifests: tuple[Path, ...]
     deep: bool
+    cache: bool
     fix_gzip_names: Path | None
 
 

@@ -56,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
         "validate", parents=[shared, manifests], help="check manifest and files; needs no server"
     )
     validate.add_argument("--deep", action="store_true", help="read every file to its end: gzip checksums, lost ends")
+    validate.add_argument("--no-cache", action="store_true", help="look into files anew that did not change")
     validate.add_argument(
         "--fix-gzip-names",
         type=Path,
@@ -113,7 +114,7 @@ def _server_parser(*, rehash: bool = False) -> _Parser:
         help="what makes two files the same (default digest where the server states one, else size; digest reads back "
         "what it states none of)",
     )
-    group.add_argument("--no-cache", action="store_true", help="keep no digests of local files between runs")
+    group.add_argument("--no-cache", action="store_true", help="keep nothing of local files between runs")
     group.add_argument(
         "--rehash",
         action=argparse.BooleanOptionalAction,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from xnat_sync import workflow
+from xnat_sync.cli.settings import cache_folder
 from xnat_sync.core.errors import Severity
 from xnat_sync.core.policy import SyncPolicy
+from xnat_sync.local.look_cache import open_looks
 from xnat_sync.report.plan_text import server_text
 from xnat_sync.report.problems import problems_text
 
@@ -20,9 +23,11 @@ if TYPE_CHECKING:
     from xnat_sync.gateway.api import GatewayFactory
 
 
-def load(manifests: Sequence[Path], console: Console) -> workflow.Loaded:
+def load(manifests: Sequence[Path], connection: Connection, console: Console) -> workflow.Loaded:
     """The study, its warnings shown on standard error; what only informs is left to ``validate``."""
-    loaded = workflow.validate(manifests, environ=console.environ)
+    folder = cache_folder(console.environ) if connection.cache and not connection.rehash else None
+    with closing(open_looks(folder)) as looks:
+        loaded = workflow.validate(manifests, environ=console.environ, looks=looks)
     console.err.write(problems_text([found for found in loaded.problems if found.severity is Severity.WARNING]))
     return loaded
 

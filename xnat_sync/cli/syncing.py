@@ -48,7 +48,7 @@ def dispatch_syncing(
 
 def _plan(command: options.MakePlan, run: workflow.Options, invocation: options.Invocation, console: Console) -> int:
     """Show what apply would do; store it if asked."""
-    loaded = load(command.manifests, console)
+    loaded = load(command.manifests, command.connection, console)
     with connected(command.connection, console, loaded.server, run.stop) as (connect, server):
         plan = replace(workflow.plan(loaded, connect, policy_of(command.connection), run), server=server)
         plan = workflow.pin(plan, run) if command.out else plan
@@ -62,7 +62,7 @@ def _plan(command: options.MakePlan, run: workflow.Options, invocation: options.
 
 def _verify(command: options.Verify, run: workflow.Options, invocation: options.Invocation, console: Console) -> int:
     """Prove that every file is there, or say which is not."""
-    loaded = load(command.manifests, console)
+    loaded = load(command.manifests, command.connection, console)
     with connected(command.connection, console, loaded.server, run.stop) as (connect, _):
         proof = workflow.verify(loaded, connect, policy_of(command.connection), run, download=command.download)
     write_result(proof.to_data(), verification_text(proof), invocation, console)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from xnat_sync.core.state import Found
 
@@ -75,8 +75,18 @@ class Whole(NamedTuple):
     findings: tuple[Breach, ...]
 
 
-class LocalSide(Protocol):
-    """The local disk, as far as a manifest needs it. Reads only."""
+class Memory(Protocol):
+    """What may be remembered between runs, or forgotten at any time."""
+
+    def recall(self, key: bytes) -> bytes | None:
+        """What was kept under a key, ``None`` where nothing is."""
+
+    def keep(self, key: bytes, make: Callable[[], bytes]) -> None:
+        """Remember a value, made only if there is anything to keep it in; not for ever."""
+
+
+class LocalSide(Memory, Protocol):
+    """The local disk, as far as a manifest needs it. Of what a study consists of it only reads."""
 
     def find(self, root: str, pattern: str) -> Matches:
         """The files below an absolute root that a pattern names; never one outside of it, links resolved.

@@ -110,10 +110,10 @@ class Ref(tuple[str, ...]):
 
     def child(self, level: Level, label: str) -> Ref:
         """The ref of a child; a level that cannot lie below this one is a ``ValueError``."""
-        if self.level not in _PARENTS[level]:
+        depth = len(self)
+        if depth - 1 not in _PARENTS[level]:
             raise ValueError(f"a {level.noun} cannot lie below a {self.level.noun}")
-        missing = level - len(self)
-        return Ref((*self, *(_SKIPPED,) * missing, label) if missing else (*self, label))
+        return Ref((*self, label) if level == depth else (*self, *(_SKIPPED,) * (level - depth), label))
 
     @property
     def parts(self) -> tuple[tuple[Level, str], ...]:
@@ -159,7 +159,8 @@ class Ref(tuple[str, ...]):
         return "/".join(label for label in self[1:] if label is not _SKIPPED) or self.project
 
     def __str__(self) -> str:
-        return "/".join(_write_segment(level, label) for level, label in self.parts)
+        pairs = zip(_WRITERS, self, strict=False)
+        return "/".join([write(label) for write, label in pairs if label is not _SKIPPED])
 
     def __repr__(self) -> str:
         return f"Ref({str(self)!r})"
@@ -175,15 +176,28 @@ def _read_segment(parent: Ref, segment: str) -> tuple[Level, str]:
     return below, _unescape(segment)
 
 
-def _write_segment(level: Level, label: str) -> str:
-    if level is Level.FILE:
-        return "/".join(map(_escape, label.split("/")))
-    return _MARKED.get(level, "") + _escape(label)
+def _write_scan(label: str) -> str:
+    return _MARKED[Level.SCAN] + _escape(label)
+
+
+def _write_resource(label: str) -> str:
+    return _MARKED[Level.RESOURCE] + _escape(label)
+
+
+def _write_file(label: str) -> str:
+    return "/".join(map(_escape, label.split("/")))
 
 
 def _escape(label: str) -> str:
+    # Most labels have none of these, and millions are written.
+    if not ("%" in label or "/" in label or ":" in label):
+        return label
     return label.replace("%", "%25").replace("/", "%2F").replace(":", "%3A")
 
 
 def _unescape(text: str) -> str:
     return text.replace("%3A", ":").replace("%2F", "/").replace("%25", "%")
+
+
+_WRITERS = (_escape, _escape, _escape, _write_scan, _write_resource, _write_file)
+"""How the label of each level is written."""

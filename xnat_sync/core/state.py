@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from xnat_sync.core.datatypes import SESSION_TYPES
 from xnat_sync.core.refs import Level
@@ -15,8 +15,27 @@ if TYPE_CHECKING:
     from xnat_sync.core.errors import Origin
     from xnat_sync.core.refs import Ref
 
+Value = TypeVar("Value")
 Fields = Mapping[str, str | None]
 """Attribute name (`datatypes`) to value as text; ``None`` means *must be empty*."""
+
+
+_NOTHING: Mapping[str, Any] = {}
+"""What most objects have not; never changed."""
+_MOST_ALIKE = 4096
+
+
+class Alike:
+    """Makes one of equal mappings: most scans of a study say the same few things."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[tuple[str, Any], ...], Mapping[str, Any]] = {}
+
+    def of(self, values: Mapping[str, Value]) -> Mapping[str, Value]:
+        """The mapping, or one like it that came before. Nobody may change it any more."""
+        if len(self._known) >= _MOST_ALIKE:
+            self._known.clear()
+        return self._known.setdefault(tuple(values.items()), values)
 
 
 class Found(NamedTuple):
@@ -39,8 +58,8 @@ class ObjectSpec:
 
     ref: Ref
     xsi_type: str
-    fields: Fields = field(default_factory=dict)
-    found: Mapping[str, Found] = field(default_factory=dict)
+    fields: Fields = field(default_factory=lambda: _NOTHING)
+    found: Mapping[str, Found] = field(default_factory=lambda: _NOTHING)
     create: bool = True
     """Whether it may be made if it is missing: only a project may say no."""
     origin: Origin | None = field(default=None, compare=False)
@@ -151,11 +170,25 @@ class RemoteFile:
         return self.md5 or self.read_md5
 
 
-def by_ref(files: Iterable[RemoteFile]) -> dict[Ref, RemoteFile]:
-    """Files of one or several listings by what they are; of two rows for one file the first, which uploads change."""
+def by_ref(files: Iterable[RemoteFile], wanted: Mapping[Any, FileSpec] = _NOTHING) -> dict[Ref, RemoteFile]:
+    """Files of one or several listings by what they are; of two rows for one file the first, which uploads change.
+
+    Those that are ``wanted`` share their refs with those who want them: a third of what a listed file takes.
+    """
     found: dict[Ref, RemoteFile] = {}
     for file in files:
-        found.setdefault(file.ref, file)
+        spec = wanted.get(file.ref)
+        if spec is None:
+            found.setdefault(file.ref, file)
+        elif spec.ref not in found:
+            found[spec.ref] = RemoteFile(
+                ref=spec.ref,
+                size=file.size,
+                md5=file.md5,
+                format=file.format,
+                content=file.content,
+                on_disk=file.on_disk,
+            )
     return found
 
 

@@ -15,7 +15,16 @@ from xnat_sync.core.datatypes import CUSTOM_PREFIX, PROJECT, default_scan_type, 
 from xnat_sync.core.errors import NotFound
 from xnat_sync.core.prune import holds_others, is_tied, owners_pruning_resources, unnamed_objects
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, ObjectSpec, RemoteFile, RemoteObject, RemoteState, by_ref, is_own
+from xnat_sync.core.state import (
+    Alike,
+    DesiredState,
+    ObjectSpec,
+    RemoteFile,
+    RemoteObject,
+    RemoteState,
+    by_ref,
+    is_own,
+)
 from xnat_sync.engine.disk import sizes_on_disk
 from xnat_sync.engine.pool import Pool, gather
 from xnat_sync.gateway.api import ImageTypes, Reader
@@ -54,7 +63,7 @@ def observe(project: str, desired: DesiredState, pool: Pool[Reader], *, disk: bo
     doubled: set[Ref] = set()
     for listing in _in_turn(listings):
         known = len(files)
-        files |= by_ref(listing)
+        files |= by_ref(listing, desired.files)
         if len(files) - known < len(listing):
             doubled |= _listed_twice(listing)
     unlisted: frozenset[Ref] = frozenset()
@@ -189,10 +198,11 @@ def _merge(found: Iterable[RemoteObject]) -> dict[Ref, RemoteObject]:
     the listing of all scans may have to guess it.
     """
     merged: dict[Ref, RemoteObject] = {}
+    alike = Alike()
     for part in found:
         known = merged.get(part.ref, part)
         xsi_type = part.xsi_type if part.ref.level is Level.SCAN else known.xsi_type
-        merged[part.ref] = replace(known, xsi_type=xsi_type, fields={**known.fields, **part.fields})
+        merged[part.ref] = replace(known, xsi_type=xsi_type, fields=alike.of({**known.fields, **part.fields}))
     return merged
 
 

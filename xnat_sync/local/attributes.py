@@ -7,13 +7,14 @@ dates, operators.
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from typing import TYPE_CHECKING, Any
 
 from xnat_sync.core.identifiers import is_null
 from xnat_sync.core.state import Found
-from xnat_sync.local.sidefiles import repetition_seconds, volumes
+from xnat_sync.local.sidefiles import repetition_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +28,8 @@ _MILLIMETRES = {"mm": 1.0, "": 1.0, "m": 1000.0, "um": 0.001}
 
 def image_attributes(facts: ImageFacts, sidecar: Any, b_values: Sequence[float]) -> dict[str, Found]:
     """Every attribute that header, sidecar and gradient table tell, for whatever type the scan has."""
-    found = {**_from_header(facts), **_from_gradients(b_values)}
+    header = _from_header(facts.shape, facts.zooms, facts.space_unit, repetition_seconds(facts))
+    found = {**header, **_from_gradients(b_values)}
     if isinstance(sidecar, dict):
         found |= _from_sidecar(sidecar)
         if "partitions" in found and sidecar.get("MRAcquisitionType") != "3D":
@@ -42,26 +44,38 @@ def common(several: Sequence[Mapping[str, Found]]) -> dict[str, Found]:
     if not several:
         return {}
     first, *others = several
+    if not others:
+        return dict(first)
     return {name: one for name, one in first.items() if all(other.get(name) == one for other in others)}
+
+
+@functools.lru_cache(maxsize=4096)
+def _found(value: str, source: str) -> Found:
+    """A value that is held once, however many scans have it."""
+    return Found(value, source)
 
 
 def _number(value: float) -> str:
     return f"{value:.10g}"
 
 
-def _from_header(facts: ImageFacts) -> dict[str, Found]:
-    sizes = (*facts.shape, 1, 1, 1)[:3]
-    values = {"frames": str(volumes(facts)), "num_frames": str(volumes(facts)), "dimensions_num": str(volumes(facts))}
+# The scans of a study are made by a few protocols, and so are their headers.
+@functools.lru_cache(maxsize=1024)
+def _from_header(
+    shape: tuple[int, ...], zooms: tuple[float, ...], space_unit: str, repetition: float | None
+) -> Mapping[str, Found]:
+    sizes = (*shape, 1, 1, 1)[:3]
+    count = str(math.prod(shape[3:]))
+    values = {"frames": count, "num_frames": count, "dimensions_num": count}
     values |= {"matrix_x": str(sizes[0]), "matrix_y": str(sizes[1]), "partitions": str(sizes[2])}
     values |= {"num_planes": str(sizes[2])}
     values |= {f"dimensions_{axis}": str(size) for axis, size in zip("xyz", sizes, strict=True)}
-    factor = _MILLIMETRES.get(facts.space_unit)
-    zooms = [abs(zoom) for zoom in facts.zooms[:3]]
-    if factor and len(zooms) == 3 and all(0 < zoom < math.inf for zoom in zooms):
-        for axis, zoom in zip("xyz", zooms, strict=True):
+    factor = _MILLIMETRES.get(space_unit)
+    edges = [abs(zoom) for zoom in zooms[:3]]
+    if factor and len(edges) == 3 and all(0 < zoom < math.inf for zoom in edges):
+        for axis, zoom in zip("xyz", edges, strict=True):
             values[f"voxel_res_{axis}"] = values[f"pixel_size_{axis}"] = f"{zoom * factor:.6g}"
         values["voxel_res_units"] = "mm"
-    repetition = repetition_seconds(facts)
     if repetition:
         values["tr"] = f"{repetition * 1000:.6g}"
     return {name: Found(value, _HEADER) for name, value in values.items()}
@@ -72,7 +86,7 @@ def _from_gradients(b_values: Sequence[float]) -> dict[str, Found]:
         return {}
     joined = " ".join(map(_number, b_values))
     source = "the b-values"
-    return {"diffusion_b_values": Found(joined, source), "diffusion_b_max": Found(_number(max(b_values)), source)}
+    return {"diffusion_b_values": _found(joined, source), "diffusion_b_max": _found(_number(max(b_values)), source)}
 
 
 def _plain_number(value: Any) -> float | None:
@@ -171,6 +185,6 @@ def _from_sidecar(sidecar: Mapping[str, Any]) -> dict[str, Found]:
         for key in keys:
             value = convert(sidecar[key]) if key in sidecar else None
             if value is not None:
-                found[name] = Found(value, key)
+                found[name] = _found(value, key)
                 break
     return found

@@ -12,16 +12,22 @@ from xnat_sync.local.sidecar import read_text
 from xnat_sync.local.whole import read_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from xnat_sync.core.localside import Inspection, LocalFile, Matches, Whole
+    from xnat_sync.local.look_cache import LookCache
 
 
 class Disk:
-    """Answers from the file system, each folder listed once. Make a new one for each run."""
+    """Answers from the file system, each folder listed once. Make a new one for each run.
 
-    def __init__(self) -> None:
+    What looking into files shows goes into ``looks``, and comes out of it where nothing changed; what else is to be
+    remembered goes there too.
+    """
+
+    def __init__(self, looks: LookCache | None = None) -> None:
         self._finder = FileFinder()
+        self._looks = looks
 
     def find(self, root: str, pattern: str) -> Matches:
         """The files that a pattern names, see `FileFinder.find`."""
@@ -48,7 +54,7 @@ class Disk:
 
     def inspect(self, files: Sequence[LocalFile]) -> Inspection:
         """What is wrong with the files of one object, see `inspection.inspect`."""
-        return inspect(files)
+        return self._looks.look(files, inspect) if self._looks else inspect(files)
 
     def md5(self, path: str) -> str:
         """The MD5 of a file, see `digest.md5_of`."""
@@ -57,3 +63,12 @@ class Disk:
     def read_whole(self, path: str) -> Whole:
         """The MD5 of a file and what reading all of it shows, see `whole.read_whole`."""
         return read_whole(path)
+
+    def recall(self, key: bytes) -> bytes | None:
+        """What another run kept, if there is anything to keep it in."""
+        return self._looks.recall(key) if self._looks else None
+
+    def keep(self, key: bytes, make: Callable[[], bytes]) -> None:
+        """Keep something for other runs, if there is anything to keep it in."""
+        if self._looks:
+            self._looks.keep(key, make)

@@ -16,6 +16,8 @@ from xnat_sync.core.localside import Breach, FoundFile, Matches
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# A path of which nothing needs to be asked but whether it is there.
+_USUAL = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9_.-]*/)*[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _WILD = re.compile(r"[*?\[]")
 _BRACE = re.compile(r"[{}]")
 # A character that is meant as such.
@@ -32,6 +34,8 @@ class FileFinder:
     def __init__(self) -> None:
         self._folders: dict[str, _Folder | None] = {}
         self._real: dict[str, str] = {}
+        # Whether a folder lies in a root.
+        self._judged: dict[tuple[str, str], bool] = {}
         # Folders that the pattern at hand leads into and that may not be listed.
         self._closed: dict[str, str] = {}
         # Where it has been with how much of the pattern left.
@@ -43,6 +47,9 @@ class FileFinder:
         ``*`` and ``?`` match within a name, ``[ab]`` one of some characters, ``**`` any number of folders. A hidden
         name is matched only by a pattern that begins with a dot. ``**`` does not follow links to folders.
         """
+        if _USUAL.fullmatch(pattern):
+            found = self._take(root, str(pattern), plain=True)
+            return Matches((found,)) if isinstance(found, FoundFile) else Matches((), (found,) if found else ())
         parts = pattern.removeprefix("./").split("/")
         wrong = _pattern_error(pattern, parts)
         if wrong:
@@ -145,14 +152,19 @@ class FileFinder:
         unfit = _content_error(path, name, status.st_size)
         if unfit:
             return unfit
-        return FoundFile(name=name, path=path, size=status.st_size, mtime_ns=status.st_mtime_ns)
+        return FoundFile(name, path, status.st_size, status.st_mtime_ns)
 
     def _inside(self, root: str, path: str, *, linked: bool) -> bool:
-        real_root = self._real_folder(root)
-        folder, _, name = path.rpartition("/")
-        # Folders are resolved once; only a file that is itself a link needs its own way.
-        real = os.path.realpath(path) if linked else f"{self._real_folder(folder)}/{name}"
-        return real.startswith(real_root.rstrip("/") + "/")
+        # Folders are judged once; only a file that is itself a link needs its own way.
+        if linked:
+            return self._leads_into(root, os.path.realpath(path))
+        place = (root, path.rpartition("/")[0])
+        if place not in self._judged:
+            self._judged[place] = self._leads_into(root, self._real_folder(place[1]) + "/")
+        return self._judged[place]
+
+    def _leads_into(self, root: str, real: str) -> bool:
+        return real.startswith(self._real_folder(root).rstrip("/") + "/")
 
     def _real_folder(self, folder: str) -> str:
         if folder not in self._real:

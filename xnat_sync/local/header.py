@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from xnat_sync.core.localside import Breach
 
@@ -48,6 +48,8 @@ ANALYZE_PATIENT = slice(283, 293)
 """Where an Analyze 7.5 header holds a patient's number."""
 LOOSE = -1
 """The code of what is in no extension; it is none of the standard's."""
+_SIZES = {struct.pack(order + "i", size): (size, order) for size in (348, 540) for order in "<>"}
+"""What a header begins with: its size, without the bytes that announce extensions, and by that its byte order."""
 _NIFTI2_TAIL = b"\r\n\x1a\n"
 
 
@@ -82,8 +84,7 @@ class ImageFacts:
         return (math.prod(self.shape) * self.bits + 7) // 8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Raw:
+class _Raw(NamedTuple):
     """The numbers of a header as they stand there, in one shape for both versions."""
 
     version: int
@@ -126,7 +127,8 @@ def announced_end(data: bytes, most: int) -> int:
 
     ``data`` begin with a header, whole or damaged.
     """
-    if not data[348] and not data[540]:
+    size, _ = _SIZES.get(data[:4], (0, ""))
+    if not size or not data[size]:
         return 0
     facts = read_header(data, "single")[0]
     return min(facts.offset, most) if facts and data[facts.least_offset - 4] else 0
@@ -156,12 +158,11 @@ def texts(data: bytes, facts: ImageFacts) -> dict[str, bytes]:
 
 
 def _unpack(data: bytes, form: Form) -> tuple[_Raw | None, list[Breach]]:
-    sizes = {order: struct.unpack_from(order + "i", data)[0] for order in "<>"}
-    order = next((order for order, size in sizes.items() if size in (348, 540)), None)
-    if order is None:
-        wrong = f"has the header size {sizes['<']} where NIfTI has 348 or 540"
-        return None, [_damaged(wrong)]
-    if sizes[order] == 540:
+    size, order = _SIZES.get(data[:4], (0, ""))
+    if not order:
+        (stated,) = struct.unpack_from("<i", data)
+        return None, [_damaged(f"has the header size {stated} where NIfTI has 348 or 540")]
+    if size == 540:
         if len(data) < 540:
             return None, [Breach(rule="XS301", summary=f"has {len(data)} bytes where a NIfTI-2 header has 540")]
         if data[4:6] not in (b"n+", b"ni"):
@@ -176,30 +177,32 @@ def _unpack(data: bytes, form: Form) -> tuple[_Raw | None, list[Breach]]:
     return raw, []
 
 
-def _unpack_1(data: bytes, order: str) -> _Raw:
-    def take(form: str, offset: int) -> tuple[float, ...]:
-        return struct.unpack_from(order + form, data, offset)
+# dim, intent code, type and bits, pixdim, offset with slope and inter, units, both codes, quaternion, srow, magic.
+_NUMBERS_1 = {order: struct.Struct(order + "40x 8h 12x 3h 2x 8f 3f 3x B 128x 2h 3f 12x 12f 16x 4s") for order in "<>"}
 
-    datatype, bitpix = struct.unpack_from(order + "2h", data, 70)
-    qform_code, sform_code = struct.unpack_from(order + "2h", data, 252)
-    offset, slope, inter = take("3f", 108)
+
+def _unpack_1(data: bytes, order: str) -> _Raw:
+    all_of_it = _NUMBERS_1[order].unpack_from(data)
+    intent, datatype, bitpix = all_of_it[8:11]
+    offset, slope, inter, units, qform_code, sform_code = all_of_it[19:25]
+    magic = all_of_it[40]
     return _Raw(
-        version=1 if data[344:347] in (b"n+1", b"ni1") else 0,
+        version=1 if magic[:3] in (b"n+1", b"ni1") else 0,
         order=order,
-        magic=data[344:348],
-        dim=struct.unpack_from(order + "8h", data, 40),
-        pixdim=take("8f", 76),
+        magic=magic,
+        dim=all_of_it[:8],
+        pixdim=all_of_it[11:19],
         datatype=datatype,
         bitpix=bitpix,
         offset=offset,
         slope=slope,
         inter=inter,
-        units=data[123],
+        units=units,
         qform_code=qform_code,
         sform_code=sform_code,
-        quatern=take("3f", 256),
-        srow=take("12f", 280),
-        intent=struct.unpack_from(order + "h", data, 68)[0],
+        quatern=all_of_it[25:28],
+        srow=all_of_it[28:40],
+        intent=intent,
     )
 
 

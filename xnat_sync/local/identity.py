@@ -46,6 +46,8 @@ _ABOUT_DATA = re.compile(r"(?:.*_|dataset_)description\.json|readme.*|citation.*
 _PLAIN_TEXT = (".txt", ".log", ".md", ".csv", ".hdr.txt")
 _DICTIONARY = frozenset(("Description", "Levels", "LongName", "Units", "TermURL"))
 _DICOM, _AFNI = 2, 4
+# What a key of these says depends on its value alone.
+_TELLING = frozenset(("burnedinannotation", "age", "patientage"))
 _SAFE_KEY = re.compile(r"[A-Za-z][A-Za-z0-9_ -]{0,40}")
 _FACES = re.compile(r"(?i)_(?:T1w|T2w|FLAIR|PDw|UNIT1|ct)\.nii(?:\.gz)?$")
 
@@ -57,6 +59,8 @@ def image_clues(look: Look) -> Iterator[Clue]:
     if look.facts is None:
         return
     for name, raw in texts(look.head, look.facts).items():
+        if not raw.strip(b"\0"):
+            continue
         text, nul, behind = raw.partition(b"\0")
         yield from _text_clues(text.decode("latin-1"), f"{name} in the header")
         hidden = re.search(rb"[\x20-\x7e]{4,}", behind) if nul else None
@@ -127,15 +131,17 @@ def json_clues(value: Any, name: str) -> Iterator[Clue]:
 
 
 def _key_clues(key: str, value: Any) -> Iterator[Clue]:
+    word = plain(key)
+    rule = key_rule(key)
+    if rule is None and word not in _TELLING:
+        return
     text = _flat(value)
     if is_null(text):
         return
-    word = plain(key)
     if word == "burnedinannotation" and text.strip().upper() == "YES":
         yield Clue(rule="XS502", what="the sidecar says that text is burned into the image")
     if word in ("age", "patientage") and is_above_89(text.strip().rstrip("Yy")):
         yield Clue(rule="XS527", what=f"the key {key} holds an age above 89")
-    rule = key_rule(key)
     if rule is None or (rule == "XS520" and "date" in word and is_shifted(text)):
         return
     yield Clue(rule=rule, what=key if rule == "XS540" else f"the key {key} has a value")
@@ -159,6 +165,8 @@ def _flat(value: Any) -> str:
 
 def _value_clues(key: str, text: str, *, contacts: bool) -> Iterator[Clue]:
     found = traces(text)
+    if not found:
+        return
     place = f"the key {key}" if _SAFE_KEY.fullmatch(key) else "a key"
     for trace in sorted(found, key=lambda trace: trace.name):
         if trace is Trace.PERSON and names_exam(key):

@@ -35,6 +35,7 @@ _MOST_SLICES = 1024
 # What BIDS calls an image that has volumes; one alone is called sbref.
 _SERIES = ("_bold", "_dwi")
 _FORMS: dict[str, Form] = {".nii": "single", ".nii.gz": "single", ".hdr": "header"}
+_SUFFIXES = (".nii.gz", ".nii", ".hdr", ".img")
 _MATES = {".hdr": ".img", ".img": ".hdr"}
 
 
@@ -57,17 +58,22 @@ class Look:
     wrapping: bytes = b""
 
 
+_NO_LOOK = Look()
+
+
 def look_at(path: str, name: str) -> Look:
     """Look at an image that will be called ``name``; an empty look at what is none by its name."""
     suffix = _suffix(name)
     if not suffix:
-        return Look()
+        return _NO_LOOK
     shown = repr(path.rpartition("/")[2])
     try:
         look = Look(breaches=tuple(_check_data(path))) if suffix == ".img" else _look_at_header(path, name)
     except OSError as error:
         what = f"{shown} cannot be read: {(error.strerror or str(error)).lower()}"
         return Look(breaches=(Breach(rule="XS206", summary=what),))
+    if not look.breaches:
+        return look
     return replace(look, breaches=tuple(replace(found, summary=f"{shown} {found.summary}") for found in look.breaches))
 
 
@@ -84,7 +90,9 @@ def read_facts(path: str) -> ImageFacts | None:
 
 def _suffix(name: str) -> str:
     lower = name.lower()
-    return next((suffix for suffix in (".nii.gz", ".nii", ".hdr", ".img") if lower.endswith(suffix)), "")
+    if not lower.endswith(_SUFFIXES):
+        return ""
+    return next(suffix for suffix in _SUFFIXES if lower.endswith(suffix))
 
 
 def _mate(path: str) -> str | None:
@@ -108,7 +116,7 @@ def _look_at_header(path: str, name: str) -> Look:
         misnamed = _misnamed(start, zipped=zipped)
         if misnamed:
             return Look(breaches=(misnamed,))
-        head, broken = _zipped_head(file) if zipped else (_plain_head(file, start), None)
+        head, broken = _zipped_head(file, start) if zipped else (_plain_head(file, start), None)
         if broken:
             return Look(breaches=(broken,))
         facts, found = read_header(head, form)
@@ -159,9 +167,9 @@ def _name_strangers(head: bytes, breaches: list[Breach]) -> list[Breach]:
     return [Breach(rule="XS302", summary=f"is not NIfTI but {kind}")] if kind and damaged else breaches
 
 
-def _zipped_head(file: File) -> tuple[bytes, Breach | None]:
-    """The first inflated bytes: enough for a header with its extensions."""
-    stream = GzipStream(file)
+def _zipped_head(file: File, start: bytes) -> tuple[bytes, Breach | None]:
+    """The first inflated bytes, enough for a header with its extensions, of a file whose ``start`` was read."""
+    stream = GzipStream(file, start)
     try:
         head = _joined(stream.chunks(_HEAD))
     except zlib.error as error:

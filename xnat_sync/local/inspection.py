@@ -35,10 +35,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
+_NO_DOCUMENT = Document()
+
+
 def inspect(files: Sequence[LocalFile]) -> Inspection:
     """What is wrong with some files, by themselves and with each other, as `LocalSide.inspect` promises."""
     looks = [look_at(file.path, file.name) for file in files]
-    documents = [read_json(file.path) if is_json(file.name) else Document() for file in files]
+    documents = [read_json(file.path) if is_json(file.name) else _NO_DOCUMENT for file in files]
     breaches: list[tuple[int, Breach]] = []
     for index, (look, document) in enumerate(zip(looks, documents, strict=True)):
         breaches += ((index, breach) for breach in (*look.breaches, *document.breaches))

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import zlib
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from xnat_sync.local.magic import GZIP
 
@@ -15,12 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-@dataclass(frozen=True, slots=True)
 class File:
-    """An open regular file."""
+    """An open regular file, closed at the end of a ``with``; see `opened`."""
 
-    descriptor: int
-    size: int
+    __slots__ = ("descriptor", "size")
+
+    def __init__(self, descriptor: int, size: int) -> None:
+        self.descriptor = descriptor
+        self.size = size
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.descriptor)
 
     def read(self, count: int, offset: int) -> bytes:
         """At most so many bytes from an offset on."""
@@ -34,16 +40,18 @@ class GzipStream:
     follow it.
     """
 
-    def __init__(self, file: File) -> None:
+    def __init__(self, file: File, start: bytes = b"") -> None:
+        """``start`` are bytes that were read from the file's beginning already."""
         self._file = file
-        self._offset = 0
+        self._start = start
+        self._offset = len(start)
         self.complete = False
         self.behind = 0
 
     def chunks(self, size: int) -> Iterator[bytes]:
         """The inflated bytes, at most ``size`` at a time; a damaged stream is a ``zlib.error``."""
         inflater = zlib.decompressobj(31)
-        pending = self._more(b"", size)
+        pending = self._more(self._start, size)
         while pending:
             chunk = inflater.decompress(pending, size)
             if chunk:
@@ -68,14 +76,15 @@ class GzipStream:
         return pending
 
 
-@contextmanager
-def opened(path: str) -> Iterator[File]:
-    """A regular file, opened so that a pipe or device of that name can neither block nor be read."""
+def opened(path: str) -> File:
+    """A regular file, opened so that a pipe or device of that name can neither block nor be read; for a ``with``."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(0, "not a regular file")
-        yield File(descriptor, status.st_size)
-    finally:
+    except OSError:
         os.close(descriptor)
+        raise
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise OSError(0, "not a regular file")
+    return File(descriptor, status.st_size)

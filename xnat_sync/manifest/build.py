@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.datatypes import PROJECT, SUBJECT, default_scan_type, known_types
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import ObjectSpec
+from xnat_sync.core.state import Alike, ObjectSpec
 from xnat_sync.manifest.attributes import read_attributes
 from xnat_sync.manifest.defaults import merged, written_out
 from xnat_sync.manifest.document import FromEnvironment, shown
@@ -79,6 +80,7 @@ class _Builder:
         self._study = study
         self._problems = study.problems
         self._resources = resources
+        self._alike = Alike()
 
     def take(self, part: Part) -> None:
         """Add one document to the study."""
@@ -117,13 +119,14 @@ class _Builder:
         self._want(ref, xsi_type, body, node)
         self._resources.read(ref, body, node, within)
         if "scans" in node.entries():
-            for scan in node.entries()["scans"].sound():
-                self._scan(ref.child(Level.SCAN, str(scan.key)), scan, within, xsi_type)
-        self._study.done(ref)
+            scans = [(ref.child(Level.SCAN, str(scan.key)), scan) for scan in node.entries()["scans"].sound()]
+            there = [(below, scan) for below, scan in scans if self._scan(below, scan, within, xsi_type)]
+            self._study.spell_all(there)
 
-    def _scan(self, ref: Ref, node: Node, scope: Scope, session_type: str) -> None:
+    def _scan(self, ref: Ref, node: Node, scope: Scope, session_type: str) -> bool:
+        """Read a scan; true if it shall exist."""
         if self._gone(ref, node):
-            return
+            return False
         written = written_out(node, self._problems)
         body = merged(written, scope.defaults.scan)
         usual = default_scan_type(session_type) or "" if session_type else None
@@ -133,7 +136,7 @@ class _Builder:
         wish = body.entries().get("from_image")
         if wish is not None and wish.text:
             self._study.from_image[ref] = str(wish.text)
-        self._study.done(ref)
+        return True
 
     def _within(self, scope: Scope, node: Node) -> Scope:
         return replace(scope, defaults=scope.defaults.within(node, self._problems))
@@ -153,12 +156,13 @@ class _Builder:
         if is_absent(node, self._study):
             self._study.want_absent(ref, node)
             return True
-        self._study.spell(ref, node)
+        if ref.level is not Level.SCAN:
+            self._study.spell(ref, node)
         return False
 
     def _want(self, ref: Ref, xsi_type: str, body: Node, node: Node, *, create: bool = True) -> None:
         values = read_attributes(ref, xsi_type, body, self._problems)
-        fields = {name: value for name, (value, _) in values.items()}
+        fields = self._alike.of({name: value for name, (value, _) in values.items()})
         origin = node.key_origin()
         spec = ObjectSpec(ref=ref, xsi_type=xsi_type, fields=fields, create=create, origin=origin)
         self._study.want(spec, values)
@@ -190,6 +194,8 @@ class _Builder:
         return ""
 
 
+# A study has a handful of types.
+@functools.lru_cache(maxsize=256)
 def _type_hint(level: Level, xsi_type: str) -> str | None:
     """What to write instead of a type that a session or scan cannot have, ``None`` if it is fine.
 

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
     from xnat_sync.core.localside import Inspection, LocalSide
     from xnat_sync.core.refs import Ref
-    from xnat_sync.core.state import FileSpec, Found
+    from xnat_sync.core.state import FileSpec, Found, ObjectSpec
     from xnat_sync.manifest.ignores import Ignores
     from xnat_sync.manifest.study import Study
 
 _TRACER = "tracer_"
 """What a scan's sidecar says of its session begins so."""
+_MOST_GIVEN = 4096
 
 
 def check_content(study: Study, local: LocalSide, ignores: Ignores, *, check_md5: bool, deep: bool) -> None:
@@ -31,14 +32,13 @@ def check_content(study: Study, local: LocalSide, ignores: Ignores, *, check_md5
     A file that was read whole keeps its digest. What may say who somebody is, here or in the manifest, is told too.
     """
     gate = Gate(study.problems, ignores)
-    sessions: dict[Ref, list[Mapping[str, Found]]] = {}
+    describer = _Describer(study)
     for owner, specs in _by_owner(study).items():
         found = local.inspect([LocalFile(path=spec.path, name=spec.ref.label) for spec in specs])
         _judge(study, specs, found, gate, ignores)
         if owner.level is Level.SCAN:
-            _describe(study, owner, found, sessions)
-    for session, several in sessions.items():
-        _describe_session(study, session, several)
+            describer.take(owner, found)
+    describer.tell_sessions()
     for described in study.objects.values():
         gate.take_object(described)
     gate.tell()
@@ -53,43 +53,62 @@ def _judge(study: Study, specs: Sequence[FileSpec], found: Inspection, gate: Gat
     for index, breach in found.breaches:
         if not ignores.covers(breach.rule, specs[index].path):
             _tell(study, specs[index], breach)
-    clues: dict[int, list[Clue]] = {index: [] for index in range(len(specs))}
+    clues: dict[int, list[Clue]] = {}
     for index, clue in found.clues:
-        clues[index].append(clue)
+        clues.setdefault(index, []).append(clue)
     for index, spec in enumerate(specs):
-        gate.take_file(spec, clues[index])
+        gate.take_file(spec, clues.get(index, ()))
 
 
-def _describe(study: Study, scan: Ref, inspection: Inspection, sessions: dict[Ref, list[Mapping[str, Found]]]) -> None:
-    """Give a scan what its image says and the manifest does not, as far as its type has it and XNAT takes it.
+class _Describer:
+    """Gives scans what their images say and the manifest does not, as far as their type has it and XNAT takes it."""
 
-    By itself that happens to a scan with one image; ``from_image`` wants it of several too, not at all, or instead of
-    what the server has. What is said of the session is noted in ``sessions``.
-    """
-    wish = study.from_image.get(scan, "true" if inspection.images == 1 else "false")
-    if wish == "false" or not inspection.found:
-        return
-    found = {
-        name: value._replace(over=True) if wish == "overwrite" else value for name, value in inspection.found.items()
-    }
-    _add_found(study, scan, found)
-    tracer = {name: value for name, value in found.items() if name.startswith(_TRACER)}
-    if tracer and scan.parent:
-        sessions.setdefault(scan.parent, []).append(tracer)
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._sessions: dict[Ref, list[Mapping[str, Found]]] = {}
+        # A study has a few protocols and many scans: what one of them is given is given to all its like.
+        self._given: dict[tuple[object, ...], Mapping[str, Found]] = {}
+
+    def take(self, scan: Ref, inspection: Inspection) -> None:
+        """Describe a scan.
+
+        By itself that happens to a scan with one image; ``from_image`` wants it of several too, not at all, or instead
+        of what the server has.
+        """
+        wish = self._study.from_image.get(scan, "true" if inspection.images == 1 else "false")
+        found = inspection.found
+        if wish == "false" or not found:
+            return
+        if wish == "overwrite":
+            found = {name: value._replace(over=True) for name, value in found.items()}
+        self._give(scan, found)
+        tracer = {name: value for name, value in found.items() if name.startswith(_TRACER)}
+        if tracer and scan.parent:
+            self._sessions.setdefault(scan.parent, []).append(tracer)
+
+    def tell_sessions(self) -> None:
+        """Give each session what all those of its scans agree on that say anything of it."""
+        for session, (first, *others) in self._sessions.items():
+            self._give(session, {name: one for name, one in first.items() if all(o.get(name) == one for o in others)})
+
+    def _give(self, ref: Ref, values: Mapping[str, Found]) -> None:
+        spec = self._study.objects.get(ref)
+        if spec is None:
+            return
+        alike = (ref.level, spec.xsi_type, *spec.fields, *values.items())
+        found = self._given.get(alike)
+        if found is None:
+            found = _fitting(spec, values)
+            if len(self._given) >= _MOST_GIVEN:
+                self._given.clear()
+            self._given[alike] = found
+        if found:
+            self._study.objects[ref] = replace(spec, found=found)
 
 
-def _describe_session(study: Study, session: Ref, several: Sequence[Mapping[str, Found]]) -> None:
-    """Give a session what all those of its scans agree on that say anything of it."""
-    first, *others = several
-    _add_found(study, session, {name: one for name, one in first.items() if all(o.get(name) == one for o in others)})
-
-
-def _add_found(study: Study, ref: Ref, values: Mapping[str, Found]) -> None:
-    spec = study.objects.get(ref)
-    if spec is None:
-        return
-    known = attributes_of(ref.level, spec.xsi_type)
-    found = {
+def _fitting(spec: ObjectSpec, values: Mapping[str, Found]) -> Mapping[str, Found]:
+    known = attributes_of(spec.ref.level, spec.xsi_type)
+    return {
         name: value
         for name, value in values.items()
         if name in known
@@ -97,18 +116,21 @@ def _add_found(study: Study, ref: Ref, values: Mapping[str, Found]) -> None:
         and value_error(known[name], value.value) is None
         and not gives_away(name, value.value)
     }
-    if found:
-        study.objects[ref] = replace(spec, found=found)
 
 
 def _by_owner(study: Study) -> dict[Ref, list[FileSpec]]:
     """The files of each scan, session, subject and project, over all its resources."""
     owners: dict[Ref, list[FileSpec]] = {}
+    here: tuple[str, ...] = ()
+    owned: list[FileSpec] = []
     for ref, spec in study.files.items():
-        resource = ref.parent
-        owner = resource.parent if resource else None
-        if owner:
-            owners.setdefault(owner, []).append(spec)
+        # The files of one object mostly follow each other.
+        if ref[: Level.RESOURCE] != here:
+            here = ref[: Level.RESOURCE]
+            resource = ref.at(Level.RESOURCE)
+            owner = resource.parent if resource else None
+            owned = owners.setdefault(owner, []) if owner else []
+        owned.append(spec)
     return owners
 
 

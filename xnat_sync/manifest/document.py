@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 Data: TypeAlias = "str | Map | Seq | None"
 Path: TypeAlias = tuple[str | int, ...]
 
-_COLUMN_BITS = 32
-_COLUMN_MASK = (1 << _COLUMN_BITS) - 1
+COLUMN_BITS = 32
+_COLUMN_MASK = (1 << COLUMN_BITS) - 1
 
 
 def pack(line: int, column: int) -> int:
     """A line and column from 0 as one number."""
-    return line << _COLUMN_BITS | column
+    return line << COLUMN_BITS | column
 
 
 _NOWHERE = array("Q")
@@ -100,7 +100,7 @@ class Document:
 
     def origin(self, mark: int, pointer: str = "") -> Origin:
         """The origin of a packed place."""
-        line, column = mark >> _COLUMN_BITS, mark & _COLUMN_MASK
+        line, column = mark >> COLUMN_BITS, mark & _COLUMN_MASK
         excerpt = self.lines[line] if line < len(self.lines) else ""
         return Origin(file=self.name, line=line + 1, column=column + 1, pointer=pointer, excerpt=excerpt)
 
@@ -148,7 +148,7 @@ class Node:
     def child(self, key: str | int) -> Node | None:
         """The child of a key or index, ``None`` if there is none."""
         if isinstance(self.value, Map) and key in self.value:
-            index = next(index for index, own in enumerate(self.value) if own == key)
+            index = list(self.value).index(str(key))
             marks = self.value.marks
             return Node(self.document, self.path, key, self.value[str(key)], (marks[2 * index], marks[2 * index + 1]))
         if isinstance(self.value, Seq) and isinstance(key, int) and key < len(self.value):
@@ -169,16 +169,41 @@ class Node:
     def labels(self) -> dict[str, Node]:
         """The sound entries of a mapping whose keys are labels."""
         if self._entries is None:
-            if not self.is_map:
+            if not isinstance(self.value, Map):
                 return {}
-            self._entries = {str(child.key): child for child in self.sound()}
+            if self.document.broken:
+                self._entries = {str(child.key): child for child in self.sound()}
+            else:
+                # What `children` does, without a step for each.
+                document, here, marks = self.document, self.path, iter(self.value.marks)
+                pairs = zip(self.value.items(), zip(marks, marks, strict=True), strict=True)
+                self._entries = {key: Node(document, here, key, value, place) for (key, value), place in pairs}
         return self._entries
 
     def entries(self) -> dict[str, Node]:
         """The sound entries of a mapping whose keys are words of the language, without the ``x-`` ones."""
         if self._words is None:
-            self._words = {key: child for key, child in self.labels().items() if not key.startswith("x-")}
+            labels = self.labels()
+            private = [key for key in labels if key[:2] == "x-"]
+            self._words = {key: node for key, node in labels.items() if key[:2] != "x-"} if private else labels
         return self._words
+
+    def get(self, key: str) -> Node | None:
+        """One of the sound entries. Where no other is asked for, none of the others is made."""
+        return self.child(key) if self._is_as_written else self.entries().get(key)
+
+    def said(self, key: str) -> str | None:
+        """The text of an entry, ``None`` where there is none."""
+        if self._is_as_written and isinstance(self.value, Map):
+            value = self.value.get(key)
+            return value if isinstance(value, str) else None
+        node = self.entries().get(key)
+        return node.text if node is not None else None
+
+    @property
+    def _is_as_written(self) -> bool:
+        """Whether its entries are those of its value."""
+        return self._entries is None and not self.document.broken
 
     def has(self, key: str) -> bool:
         """Whether a key was written, be its value sound or not."""
@@ -219,9 +244,9 @@ class Node:
     def pointer(self) -> str:
         """The JSON pointer (RFC 6901)."""
         path = self.path
-        joined = "/".join(map(str, ("", *path)))
-        if "~" not in joined and joined.count("/") == len(path):
-            return joined
+        joined = "/".join(map(str, path))
+        if "~" not in joined and joined.count("/") == len(path) - 1:
+            return "/" + joined
         return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
 
     def origin(self) -> Origin:

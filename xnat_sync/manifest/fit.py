@@ -153,4 +153,7 @@ def _either(forms: list[Shape]) -> Shape:
     inner = [form for form in forms if form.known or form.rest]
     # Of several forms with something below, nobody knows which was meant.
     known, rest = (inner[0].known, inner[0].rest) if len(inner) == 1 else ({}, None)
+    if len(checks) == 2:
+        first, second = checks
+        return Shape(lambda value: first(value) or second(value), known, rest)
     return Shape(lambda value: any(check(value) for check in checks), known, rest)

@@ -5,6 +5,7 @@ No message has the text that was found, nor a line of the manifest that could ha
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from xnat_sync.core.refs import Level
 from xnat_sync.core.rules import RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Sequence
 
     from xnat_sync.core.errors import Origin
     from xnat_sync.core.refs import Ref
@@ -63,9 +64,9 @@ class Gate:
         self._resources: set[Ref] = set()
         self._concealed: dict[str, str] = {}
 
-    def take_file(self, spec: FileSpec, found: Iterable[Clue]) -> None:
+    def take_file(self, spec: FileSpec, found: Sequence[Clue]) -> None:
         """Take what a file's content gives away, its name with the folders of its resource, and the resource's."""
-        own = tuple(_name_clues(spec.ref.label))
+        own = _name_clues(spec.ref.label)
         if any(RULES[clue.rule].severity is Severity.ERROR for clue in own):
             # No message about anything else names it either: it must get another name first.
             for label in (spec.ref.label, spec.path):
@@ -85,9 +86,12 @@ class Gate:
 
     def take_object(self, spec: ObjectSpec) -> None:
         """Take what an object's label and attributes give away."""
-        named = [*_label_clues(spec.ref)]
+        named = _label_clues(spec.ref)
+        said = _attribute_clues(spec)
+        if not named and not said:
+            return
         safe = next((clue.name for clue in named if clue.name), spec.ref.label)
-        for clue in (*named, *_attribute_clues(spec)):
+        for clue in (*named, *said):
             if not self._ignores.covers(clue.rule, None):
                 self._add(clue, f"{spec.ref.level.noun} {safe}", spec.origin, spec.ref.parent if named else spec.ref)
 
@@ -118,30 +122,41 @@ class Gate:
         group.count += 1
 
 
-def _name_clues(name: str) -> Iterator[Clue]:
+def _name_clues(name: str) -> Sequence[Clue]:
     """What a file's name gives away. BIDS itself asks for a date in the name of an empty-room recording."""
     base = name.rpartition("/")[2]
-    for trace in sorted(traces(name), key=lambda trace: trace.name):
+    found = traces(name)
+    numbered = (name.startswith("sub-") or base.startswith("sub-")) and has_long_number(name)
+    if not found and not numbered:
+        return ()
+    clues: list[Clue] = []
+    for trace in sorted(found, key=lambda trace: trace.name):
         if trace in STRONG:
-            yield Clue(rule=STRONG[trace], what=f"a file name holds {trace.value}", name=without(name, trace))
+            clues.append(Clue(rule=STRONG[trace], what=f"a file name holds {trace.value}", name=without(name, trace)))
         elif trace is Trace.DATE and not base.startswith(_EMPTY_ROOM):
-            yield Clue(rule="XS521", what="a file name holds a date", name=without(name, trace))
-    if (name.startswith("sub-") or base.startswith("sub-")) and has_long_number(name):
-        yield Clue(rule="XS522", what="a file name begins with a long number", name="sub-…")
+            clues.append(Clue(rule="XS521", what="a file name holds a date", name=without(name, trace)))
+    if numbered:
+        clues.append(Clue(rule="XS522", what="a file name begins with a long number", name="sub-…"))
+    return clues
 
 
-def _label_clues(ref: Ref) -> Iterator[Clue]:
-    if ref.level is Level.PROJECT:
-        return
-    found = traces(ref.label)
-    noun = ref.level.noun
-    if Trace.DATE in found and not ref.label.startswith(_EMPTY_ROOM):
-        yield Clue(rule="XS521", what=f"a {noun}'s label holds a date", name=without(ref.label, Trace.DATE))
+def _label_clues(ref: Ref) -> Sequence[Clue]:
+    label, level = ref.label, ref.level
+    if level is Level.PROJECT:
+        return ()
+    found = traces(label)
+    if not found and level is not Level.SUBJECT:
+        return ()
+    clues: list[Clue] = []
+    if Trace.DATE in found and not label.startswith(_EMPTY_ROOM):
+        what = f"a {level.noun}'s label holds a date"
+        clues.append(Clue(rule="XS521", what=what, name=without(label, Trace.DATE)))
     if Trace.SOCIAL in found:
-        what = f"a {noun}'s label holds {Trace.SOCIAL.value}"
-        yield Clue(rule=STRONG[Trace.SOCIAL], what=what, name=without(ref.label, Trace.SOCIAL))
-    if ref.level is Level.SUBJECT and has_long_number(ref.label):
-        yield Clue(rule="XS522", what="a subject's label is a long number", name="…")
+        what = f"a {level.noun}'s label holds {Trace.SOCIAL.value}"
+        clues.append(Clue(rule=STRONG[Trace.SOCIAL], what=what, name=without(label, Trace.SOCIAL)))
+    if level is Level.SUBJECT and has_long_number(label):
+        clues.append(Clue(rule="XS522", what="a subject's label is a long number", name="…"))
+    return clues
 
 
 def gives_away(name: str, value: str) -> bool:
@@ -150,24 +165,36 @@ def gives_away(name: str, value: str) -> bool:
     return bool(found & (STRONG.keys() | CONTACTS)) and not (found <= {Trace.PERSON} and names_exam(name))
 
 
-def _attribute_clues(spec: ObjectSpec) -> Iterator[Clue]:
+def _attribute_clues(spec: ObjectSpec) -> Sequence[Clue]:
+    has_contacts = spec.ref.level is Level.PROJECT
+    clues: list[Clue] = []
     for name, value in spec.fields.items():
-        if value is None or is_null(value):
+        if value is not None:
+            clues += _value_clues(name, value, has_contacts=has_contacts)
+    return clues
+
+
+# Most scans of a study have the same few values.
+@functools.lru_cache(maxsize=4096)
+def _value_clues(name: str, value: str, *, has_contacts: bool) -> tuple[Clue, ...]:
+    """What one attribute gives away; a project has people to write to."""
+    if is_null(value):
+        return ()
+    clues: list[Clue] = []
+    if name.startswith(CUSTOM_PREFIX):
+        clues += _custom_clues(name.removeprefix(CUSTOM_PREFIX))
+    elif name == "dob" and not is_shifted(value):
+        clues.append(Clue(rule="XS520", what="the attribute dob says a date of birth"))
+    elif name == "age" and is_above_89(value):
+        clues.append(Clue(rule="XS527", what="the attribute age is above 89"))
+    for trace in sorted(traces(value), key=lambda trace: trace.name):
+        if trace is Trace.PERSON and names_exam(name):
             continue
-        if name.startswith(CUSTOM_PREFIX):
-            yield from _custom_clues(name.removeprefix(CUSTOM_PREFIX))
-        elif name == "dob" and not is_shifted(value):
-            yield Clue(rule="XS520", what="the attribute dob says a date of birth")
-        elif name == "age" and is_above_89(value):
-            yield Clue(rule="XS527", what="the attribute age is above 89")
-        for trace in sorted(traces(value), key=lambda trace: trace.name):
-            if trace is Trace.PERSON and names_exam(name):
-                continue
-            if trace in STRONG:
-                yield Clue(rule=STRONG[trace], what=f"the attribute {name} holds {trace.value}")
-            # A project has people to write to.
-            elif trace in CONTACTS and spec.ref.level is not Level.PROJECT:
-                yield Clue(rule="XS528", what=f"the attribute {name} holds {trace.value}")
+        if trace in STRONG:
+            clues.append(Clue(rule=STRONG[trace], what=f"the attribute {name} holds {trace.value}"))
+        elif trace in CONTACTS and not has_contacts:
+            clues.append(Clue(rule="XS528", what=f"the attribute {name} holds {trace.value}"))
+    return tuple(clues)
 
 
 def _custom_clues(name: str) -> Iterator[Clue]:

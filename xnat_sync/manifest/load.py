@@ -69,7 +69,7 @@ def load_study(
 
     """
     problems = Problems()
-    sources = SourceReader(environ, problems).read(paths)
+    sources = SourceReader(environ, problems, local).read(paths)
     check_versions(sources, problems)
     server = agreed_server(sources, problems)
     project = project_of(sources, problems)

@@ -17,7 +17,7 @@ _LEVELS = {f"{level.noun}s": level for level in Level}
 
 def read_prune(ref: Ref, body: Node, study: Study) -> None:
     """Note what a body says of things that nobody names: ``[scans, files]``, or ``{delete: […], keep: […]}``."""
-    said = body.entries().get("prune")
+    said = body.get("prune")
     if said is None:
         return
     parts = said.entries()

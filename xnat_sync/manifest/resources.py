@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from xnat_sync.core.bids import place_of
 from xnat_sync.core.explicit import exactly
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from xnat_sync.manifest.document import Node
     from xnat_sync.manifest.study import Study
 
+    _Taken: TypeAlias = dict[str, tuple[FoundFile, Node]]
 
 _MATES = {".hdr": ".img", ".img": ".hdr"}
 
@@ -56,34 +57,33 @@ class ResourceReader:
         own = written.entries().get("resources")
         # What lies below a session stands in one place; a project or subject may be described in several manifests.
         shared = parent.level <= Level.SUBJECT
-        for label, node in resources.labels().items():
-            ref = parent.child(Level.RESOURCE, label)
-            breach = resource_breach(label)
+        named = [(parent.child(Level.RESOURCE, label), node) for label, node in resources.labels().items()]
+        for ref, node in named:
+            breach = resource_breach(ref.label)
             if breach:
                 self._study.tell(breach, node.key_origin(), ref)
-            self._study.spell(ref, node)
+            if shared:
+                self._study.spell(ref, node)
             if not shared or self._study.claim(ref, node):
-                self._resource(ref, node, scope, own=own is not None and label in own.labels())
-            self._study.done(ref)
+                self._resource(ref, node, scope, own=own is not None and ref.label in own.labels())
+        if not shared:
+            self._study.spell_all(named)
 
     def _resource(self, ref: Ref, node: Node, scope: Scope, *, own: bool) -> None:
         written = resource_body(node)
         if is_absent(written, self._study):
             self._study.want_absent(ref, node)
             return
-        over = merged(written, scope.defaults.resource)
-        read_prune(ref, over, self._study)
-        body = over.entries()
+        body = merged(written, scope.defaults.resource)
+        read_prune(ref, body, self._study)
         files = body.get("files")
         if files is None:
             # A default may say how the files of a resource are labelled where there are none.
             if own and not written.has("files"):
                 self._problems.add("XS216", f"the resource {ref.label} names no files", node.key_origin(), ref=ref)
             return
-        labels: dict[str, str | None] = {
-            name: _plain(body[name].text) for name in ("format", "content") if name in body
-        }
-        taken: dict[str, FoundFile] = {}
+        labels = {"format": _plain(body.said("format")), "content": _plain(body.said("content"))}
+        taken: _Taken = {}
         for request in read_requests(files, self._problems):
             self._request(ref, request, scope, labels, taken)
             if request.pattern and not taken:
@@ -91,9 +91,11 @@ class ResourceReader:
                 self._study.vacant[ref] = f"{scope.root}/{request.pattern}{'/*' * request.beside}"
         self._check_folders(ref, taken)
         self._check_pairs(ref, taken)
+        if len(taken) > 1:
+            self._study.spell_all([(ref.child(Level.FILE, name), node) for name, (_, node) in taken.items()])
 
     def _request(
-        self, ref: Ref, request: FileRequest, scope: Scope, labels: dict[str, str | None], taken: dict[str, FoundFile]
+        self, ref: Ref, request: FileRequest, scope: Scope, labels: dict[str, str | None], taken: _Taken
     ) -> None:
         if request.pattern is None:
             absent = ref.child(Level.FILE, request.name or "")
@@ -110,16 +112,16 @@ class ResourceReader:
         for found in self._find(ref, request, origin, scope):
             name = self._target(found, request)
             target = ref.child(Level.FILE, name)
-            if taken.get(name) == found or not self._fits(target, request):
+            there = taken[name][0] if name in taken else None
+            if there == found or not self._fits(target, request):
                 continue
-            if name in taken:
-                both = f"{shown(taken[name].name)} and {shown(found.name)}"
+            if there is not None:
+                both = f"{shown(there.name)} and {shown(found.name)}"
                 summary = f"{both} would both be {shown(name)} in the resource {ref.label}"
                 self._problems.add("XS208", summary, request.node.origin(), ref=ref)
                 continue
-            taken[name] = found
+            taken[name] = (found, request.node)
             self._check_size(target, found, request)
-            self._study.spell(target, request.node)
             self._study.files[target] = FileSpec(
                 ref=target,
                 path=found.path,
@@ -181,7 +183,7 @@ class ResourceReader:
             summary = f"{shown(found.name)} is {found.size:,} bytes long; the manifest says {request.size:,}"
             self._problems.add("XS212", summary, request.node.origin(), ref=target)
 
-    def _check_folders(self, ref: Ref, taken: dict[str, FoundFile]) -> None:
+    def _check_folders(self, ref: Ref, taken: _Taken) -> None:
         """A path that is a file cannot be a folder too."""
         for name in taken:
             head = name
@@ -192,12 +194,13 @@ class ResourceReader:
                     summary = f"{shown(head)} is a file in the resource {ref.label}, and {shown(name)} needs a folder"
                     self._problems.add("XS209", summary, self._study.files[target].origin, ref=target)
 
-    def _check_pairs(self, ref: Ref, taken: dict[str, FoundFile]) -> None:
+    def _check_pairs(self, ref: Ref, taken: _Taken) -> None:
         """Half a pair is of no use to who downloads the resource."""
-        known = {name.lower() for name in taken}
-        for name in taken:
-            mate = _MATES.get(name[-4:].lower())
-            if mate and name[:-4].lower() + mate not in known:
+        halves = [name for name in taken if name[-4:].lower() in _MATES]
+        known = {name.lower() for name in halves}
+        for name in halves:
+            mate = _MATES[name[-4:].lower()]
+            if name[:-4].lower() + mate not in known:
                 target = ref.child(Level.FILE, name)
                 summary = f"{shown(name)} is in the resource {ref.label} without its {mate}"
                 self._problems.add("XS315", summary, self._study.files[target].origin, ref=target)
@@ -205,6 +208,8 @@ class ResourceReader:
 
 def is_absent(body: Node, study: Study) -> bool:
     """Whether a body says ``state: absent``; whatever else it says is noted then."""
+    if not body.has("state"):
+        return False
     entries = body.entries()
     state = entries.get("state")
     if state is None or state.text != "absent":

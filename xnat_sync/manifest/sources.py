@@ -17,6 +17,7 @@ from xnat_sync.manifest.yaml_source import parse
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from xnat_sync.core.localside import Memory
     from xnat_sync.manifest.document import Document, Node
     from xnat_sync.manifest.problems import Problems
 
@@ -38,8 +39,9 @@ class Source:
 class SourceReader:
     """Reads every manifest once, however often it is named."""
 
-    def __init__(self, environ: Mapping[str, str], problems: Problems) -> None:
+    def __init__(self, environ: Mapping[str, str], problems: Problems, memory: Memory | None = None) -> None:
         self._environ = environ
+        self._memory = memory
         self._problems = problems
         self._here = Path.cwd()
         self._allowed = {self._here.resolve()}
@@ -164,7 +166,7 @@ class SourceReader:
         text = self.text_of(path)
         if text is None:
             return None
-        document, problems = parse(text, self.name_of(path))
+        document, problems = parse(text, self.name_of(path), self._memory)
         self._problems.extend(problems)
         return document
 

@@ -9,16 +9,14 @@ from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, Prune
 from xnat_sync.manifest.document import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from xnat_sync.core.errors import Origin
     from xnat_sync.core.localside import Breach
     from xnat_sync.manifest.attributes import Values
     from xnat_sync.manifest.document import Node
     from xnat_sync.manifest.problems import Problems
     from xnat_sync.manifest.trace import Trace
-
-
-_BELOW = {Level.SESSION: (Level.SCAN, Level.RESOURCE), Level.SCAN: (Level.RESOURCE,), Level.RESOURCE: (Level.FILE,)}
-"""What can lie below something that stands in one place of one manifest."""
 
 
 class Study:
@@ -91,7 +89,7 @@ class Study:
         spelled = self._spelled.setdefault((ref.level, siblings), {})
         folded = ref.label.casefold()
         if folded not in spelled:
-            # What lies below a session is soon forgotten, see `done`.
+            # What lies below a session is soon forgotten, see `spell_all`.
             spelled[folded] = (ref, node if ref.level > Level.SESSION else node.bare())
             return
         other, first = spelled[folded]
@@ -108,10 +106,13 @@ class Study:
             summary = f"the session label {ref.label} is taken by subject {owner} in {there.file}:{there.line}"
             self.problems.add("XS105", summary, node.key_origin(), ref=ref)
 
-    def done(self, ref: Ref) -> None:
-        """Forget how the labels below something are spelled that is described once only."""
-        for level in _BELOW[ref.level]:
-            self._spelled.pop((level, ref), None)
+    def spell_all(self, named: Sequence[tuple[Ref, Node]]) -> None:
+        """`spell` all of one level below something that is described once only: nobody else has such siblings."""
+        if len(named) < 2 or len({ref.label.casefold() for ref, _ in named}) == len(named):
+            return
+        for ref, node in named:
+            self.spell(ref, node)
+        self._spelled.pop((ref.level, ref.parent), None)
 
     def want(self, spec: ObjectSpec, values: Values) -> None:
         """Add an object, or what another manifest says of the same project or subject.

@@ -1,7 +1,8 @@
 """YAML text into plain data with places. Every scalar stays text, so that ``001``, ``12:30`` and ``NO`` are labels.
 
-Only ``null``, ``~`` and nothing at all, written without quotes, are null. Built from the parser's events: many times
-faster than PyYAML's loaders, and the only level at which places, repeated keys and aliases can all be seen.
+Only ``null``, ``~`` and nothing at all, written without quotes, are null. What `plain_lines` leaves is built from the
+parser's events: many times faster than PyYAML's loaders, and the only level at which places, repeated keys and aliases
+can all be seen.
 """
 
 from __future__ import annotations
@@ -12,13 +13,16 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import yaml
 
-from xnat_sync.manifest.document import Document, Map, Seq, pack
+from xnat_sync.manifest.document import COLUMN_BITS, Document, Map, Seq, pack
+from xnat_sync.manifest.plain_lines import MERGE, NULLS, WORD, read_plain
 from xnat_sync.manifest.problems import Problems
+from xnat_sync.manifest.stored import keep, recall
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from xnat_sync.core.errors import Origin, Problem
+    from xnat_sync.core.localside import Memory
     from xnat_sync.manifest.document import Data
 
 MOST_EXPANDED = 5_000_000
@@ -27,23 +31,26 @@ DEEPEST = 100
 """How many mappings and lists may lie inside each other."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 _STANDARD_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "map", "seq", "null"))
 _UNPRINTABLE = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_MERGE = "<<"
 _PLAIN = ("", None)
 _NULL_TAGS = (None, "tag:yaml.org,2002:null")
-_WORD = 24
-"""A text up to this length is likely to stand there again."""
 
 
-def parse(text: str, name: str) -> tuple[Document | None, tuple[Problem, ...]]:
-    """A document and what is wrong with its YAML; no document where the text cannot be read as one mapping."""
+def parse(text: str, name: str, memory: Memory | None = None) -> tuple[Document | None, tuple[Problem, ...]]:
+    """A document and what is wrong with its YAML; no document where the text cannot be read as one mapping.
+
+    What a long text is read as may come from the ``memory`` of another run.
+    """
     text = text.removeprefix("\ufeff")
     lines = text.splitlines()
     # A backslash may be the escape that spells any of its characters.
     may_use_environment = "${env:" in text or "\\" in text
     document = Document(name=name, lines=lines, data=Map(), may_use_environment=may_use_environment)
+    known = recall(memory, text)
+    if known is not None:
+        document.data = known
+        return document, ()
     problems = Problems()
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
@@ -52,6 +59,11 @@ def parse(text: str, name: str) -> tuple[Document | None, tuple[Problem, ...]]:
         summary = f"the character U+{ord(unprintable.group()):04X} may not stand in YAML"
         problems.add("XS001", summary, document.origin(mark), hint="remove the character")
         return None, problems.sorted()
+    plain = read_plain(text, lines)
+    if plain is not None:
+        keep(memory, text, plain)
+        document.data = plain
+        return document, ()
     composer = _Composer(document, problems)
     try:
         composer.read(text)
@@ -65,7 +77,10 @@ def parse(text: str, name: str) -> tuple[Document | None, tuple[Problem, ...]]:
         problems.add("XS007", summary, document.origin(0))
         return None, problems.sorted()
     document.data = composer.top
-    return document, problems.sorted()
+    found = problems.sorted()
+    if not found:
+        keep(memory, text, composer.top)
+    return document, found
 
 
 _SYNTAX_HINTS = {
@@ -115,12 +130,13 @@ class _StopReading(Exception):
 class _Frame:
     """A mapping or list that is being read, with the places of what is in it.
 
-    Of a mapping that does not await a key, ``key`` and the last place are those of the key whose value comes next.
-    ``heavier`` counts the values that lie below its own, ``expanded`` how many values its aliases stand for. Few frames
-    differ from what the class says.
+    Of a mapping that does not await a key, ``key`` and the last place are those of the key whose value comes next;
+    ``is_usual`` says that nothing is odd about it: it is text and not there yet. ``heavier`` counts the values that lie
+    below its own, ``expanded`` how many values its aliases stand for. Few frames differ from what the class says.
     """
 
     key = ""
+    is_usual = False
     merging = False
     merges: tuple[tuple[Data, int], ...] = ()
     heavier = 0
@@ -133,6 +149,14 @@ class _Frame:
         self.mark = mark
         self.marks: list[int] = []
         self.awaits_key = type(container) is Map
+
+    def hang(self, value: Data, mark: int) -> None:
+        """Give a usual key its value."""
+        container: Any = self.container
+        container[self.key] = value
+        self.marks.append(mark)
+        self.awaits_key = True
+        self.is_usual = False
 
 
 class _Anchored:
@@ -189,26 +213,30 @@ class _Composer:
         # Two in three events come this way, so what is usual is asked first and needs no call.
         mark = _mark(event)
         text: str = event.value
-        if len(text) <= _WORD:
+        if len(text) <= WORD:
             text = self._words.setdefault(text, text)
         frame = self._stack[-1] if self._stack else None
         if frame is not None and frame.awaits_key:
-            if text and text not in frame.container and text != _MERGE:
+            if text and text not in frame.container and text != MERGE:
                 frame.key = text
                 frame.awaits_key = False
+                frame.is_usual = True
                 frame.marks.append(mark)
             else:
-                self._take_odd_key(frame, text, mark, merges=text == _MERGE and event.style in _PLAIN)
+                self._take_odd_key(frame, text, mark, merges=text == MERGE and event.style in _PLAIN)
             if event.anchor:
                 self._anchors[event.anchor] = _Anchored(text, 1, 0)
             return
         if event.tag is not None:
             self._check_tag(event, mark)
-        is_null = text in _NULLS and event.style in _PLAIN and event.tag in _NULL_TAGS
+        is_null = text in NULLS and event.style in _PLAIN and event.tag in _NULL_TAGS
         value = None if is_null else text
         if event.anchor:
             self._anchors[event.anchor] = _Anchored(value, 1, 0)
-        self._put(value, mark)
+        if frame is not None and frame.is_usual:
+            frame.hang(value, mark)
+        else:
+            self._put(value, mark)
 
     def _take_odd_key(self, frame: _Frame, key: str, mark: int, *, merges: bool) -> None:
         """A key that is ``<<``, an alias, empty, or there already: then its value is passed over."""
@@ -293,6 +321,9 @@ class _Composer:
             return
         frame = self._stack[-1]
         container = frame.container
+        if frame.is_usual:
+            frame.hang(value, mark)
+            return
         if isinstance(container, Seq):
             container.append(value)
             frame.marks.append(mark)
@@ -348,6 +379,7 @@ def _short_tag(tag: str) -> str:
 
 
 def _mark(event: yaml.Event) -> int:
-    mark = event.start_mark
-    assert mark
-    return pack(mark.line, mark.column)
+    mark: Any = event.start_mark
+    # What `pack` does, half a million times for a large study.
+    packed: int = mark.line << COLUMN_BITS | mark.column
+    return packed

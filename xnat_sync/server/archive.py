@@ -101,6 +101,7 @@ class Folder:
         self.catalog = catalog
         self.path = catalog.parent
         self._inside: set[str] = set()
+        self._last: Path | None = None
 
     def file(self, path: str) -> Path:
         """Where ``path`` lies; raises ``UnsafeNameError`` for one that would be elsewhere, also by a symbolic link."""
@@ -131,8 +132,15 @@ class Folder:
         If the source fails half-way, what came so far stays on disk, without a catalog entry.
         """
         target = self.file(path)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        return write_new(target, source)
+        if target.parent != self._last:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._last = target.parent
+        try:
+            return write_new(target, source)
+        except FileNotFoundError:
+            # Somebody took the folder away meanwhile.
+            target.parent.mkdir(parents=True, exist_ok=True)
+            return write_new(target, source)
 
     def move_in(self, path: str, spooled: Path) -> None:
         """Renames a spooled upload into place."""
