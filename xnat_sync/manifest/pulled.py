@@ -46,9 +46,9 @@ def choose(state: RemoteState, *, bids: bool) -> Pulled:
             }
             found.objects[ref] = replace(held, fields=fields)
             found.left += (
-                f"custom variable {name.removeprefix(CUSTOM_PREFIX)} of {ref.level.noun} {ref.short}"
+                f"{_called(name)} of {ref.level.noun} {ref.short}"
                 for name, value in sorted(held.fields.items())
-                if value and name.startswith(CUSTOM_PREFIX) and name not in fields
+                if value and name not in fields and attribute_of(ref.level, held.xsi_type, name)
             )
     taken: dict[str, RemoteFile] = {}
     for ref in sorted(state.files):
@@ -64,7 +64,21 @@ def choose(state: RemoteState, *, bids: bool) -> Pulled:
             found.places[ref] = place
         else:
             found.left.append(f"file {ref.short}: {why}")
+    labelled = {(ref.parent, name): value for ref in found.places for name, value in _labels(state.files[ref]).items()}
+    found.left += (
+        f"{name} of resource {resource.short}"
+        for (resource, name), value in sorted(labelled.items())
+        if resource and uses_environment(value)
+    )
     return found
+
+
+def _labels(file: RemoteFile) -> dict[str, str]:
+    return {"format": file.format, "content": file.content}
+
+
+def _called(name: str) -> str:
+    return f"custom variable {name.removeprefix(CUSTOM_PREFIX)}" if name.startswith(CUSTOM_PREFIX) else name
 
 
 def _place(file: Ref, resource: Ref, *, bids: bool) -> tuple[str, str]:
@@ -96,8 +110,7 @@ def manifest_of(pulled: Pulled, state: RemoteState, *, server: str | None, root:
     for ref in sorted(pulled.places):
         file = state.files[ref]
         if root is not None:
-            said = {"format": file.format, "content": file.content}
-            labels = {name: value for name, value in said.items() if not uses_environment(value or "")}
+            labels = {name: value for name, value in _labels(file).items() if not uses_environment(value)}
             tree.add_file(ref, exactly(pulled.places[ref]), labels)
         elif ref.parent is not None and ref.parent.parent is not None:
             tree.remark(ref.parent.parent, f"{ref.parent.label}/{ref.label}", {"size": file.size, "md5": file.md5})
