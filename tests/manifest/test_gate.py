@@ -96,6 +96,10 @@ def analyze(text: str) -> bytes:
 
 HIDDEN: dict[str, tuple[dict[str, bytes], str]] = {
     "a sidecar's PatientName": ({"a.json": sidecar(PatientName=NAME)}, "XS501"),
+    "a key that another hides": (
+        {"a.json": f'{{"x": [{{"PatientName": "{NAME}", "PatientName": "n/a"}}]}}'.encode()},
+        "XS501",
+    ),
     "a sidecar's key in other spelling": ({"a.json": sidecar(patients_birth_date=BIRTH)}, "XS501"),
     "a nested key": ({"a.json": sidecar(Series={"Items": [{"OtherPatientIDs": ["4711-0815"]}]})}, "XS501"),
     "free text in a sidecar": ({"a.json": sidecar(ImageComments=f"repeat of {NAME}")}, "XS504"),

@@ -66,7 +66,14 @@ def inspect(files: Sequence[LocalFile]) -> Inspection:
 def _side(index: int, file: LocalFile, look: Look, document: Document) -> SideFile:
     stem, kind = split_name(file.name)
     return SideFile(
-        index=index, path=file.path, name=file.name, stem=stem, kind=kind, facts=look.facts, value=document.value
+        index=index,
+        path=file.path,
+        name=file.name,
+        stem=stem,
+        kind=kind,
+        facts=look.facts,
+        value=document.value,
+        repeated=document.repeated,
     )
 
 
@@ -80,7 +87,7 @@ def _b_values(image: SideFile, sides: Sequence[SideFile], tables: Tables) -> Seq
 def _clues(side: SideFile, look: Look, sides: Sequence[SideFile]) -> Iterator[Clue]:
     yield from image_clues(look)
     if side.value is not None:
-        yield from json_clues(side.value, side.name)
+        yield from json_clues([side.value, *side.repeated], side.name)
     elif is_table(side.name):
         yield from table_clues(read_lines(side.path, table=True))
     elif side.name.lower().endswith(".gz") and not look.wrapping:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from xnat_sync.core.localside import Breach
@@ -15,9 +16,13 @@ MOST_BYTES = 1 << 26
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """What a JSON file says, ``None`` where it cannot be read, and what is wrong with it."""
+    """What a JSON file says, ``None`` where it cannot be read, and what is wrong with it.
+
+    Of a key that stands there several times the last value counts, as for most readers; ``repeated`` are the others.
+    """
 
     value: Any = None
+    repeated: tuple[dict[str, Any], ...] = ()
     breaches: tuple[Breach, ...] = ()
 
 
@@ -49,10 +54,20 @@ def read_json(path: str) -> Document:
         text = data.decode("latin-1")
         breaches = (Breach(rule="XS325", summary=f"{shown} is not UTF-8 text"),)
     try:
-        return Document(value=json.loads(text), breaches=breaches)
+        repeated: list[dict[str, Any]] = []
+        value = json.loads(text, object_pairs_hook=partial(_last, repeated))
+        return Document(value=value, repeated=tuple(repeated), breaches=breaches)
     except json.JSONDecodeError as error:
         # The message quotes nothing of the text.
         why = f"line {error.lineno}, column {error.colno}: {error.msg}"
     except (RecursionError, ValueError) as error:
         why = "it is nested too deeply" if isinstance(error, RecursionError) else "it has a number beyond measure"
     return Document(breaches=(*breaches, Breach(rule="XS320", summary=f"{shown} is not JSON: {why}")))
+
+
+def _last(repeated: list[dict[str, Any]], pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The mapping that some pairs make; those that others hide are kept aside."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        repeated += ({key: value} for key, value in pairs if made[key] is not value)
+    return made

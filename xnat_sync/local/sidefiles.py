@@ -38,6 +38,7 @@ class SideFile:
     kind: str
     facts: ImageFacts | None = None
     value: Any = None
+    repeated: tuple[dict[str, Any], ...] = ()
 
     @property
     def shown(self) -> str:
