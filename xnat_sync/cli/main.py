@@ -130,14 +130,20 @@ def _machine_failed(error: OSError, console: Console) -> int:
     place = f"{os.fsdecode(error.filename)}: " if isinstance(error.filename, str | bytes) else ""
     with suppress(OSError):
         console.err.write(f"xnat-sync: {visible(place + (error.strerror or str(error)))}\n")
-    try:
-        console.out.flush()
-    except OSError:
-        return _output_is_gone()
+    for written, stream in ((console.out, sys.stdout), (console.err, sys.stderr)):
+        try:
+            written.flush()
+        except OSError:
+            _let_go(stream)
     return Exit.UNEXPECTED
 
 
 def _output_is_gone() -> int:
-    """Standard output was closed early, as ``head`` does, or has no room: no second failure at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Standard output was closed early, as ``head`` does."""
+    _let_go(sys.stdout)
     return Exit.UNEXPECTED
+
+
+def _let_go(stream: TextIO) -> None:
+    """Let a stream end nowhere that is closed or has no room: no second failure at exit, where 120 would be said."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
