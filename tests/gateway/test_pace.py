@@ -14,7 +14,7 @@ from xnat_sync.core.state import FileSpec
 from xnat_sync.gateway.body import FileBody
 from xnat_sync.gateway.pace import Limits, Pace, Paced
 from xnat_sync.gateway.replies import Reply
-from xnat_sync.gateway.rest import Request
+from xnat_sync.gateway.transport import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,13 +14,14 @@ from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import FileSpec, ObjectSpec, RemoteObject
 from xnat_sync.gateway.api import ImageTypes
 from xnat_sync.gateway.replies import Reply
-from xnat_sync.gateway.rest import LONGEST_QUERY, Memory, Request, RestGateway
+from xnat_sync.gateway.rest import LONGEST_QUERY, Memory, RestGateway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from xnat_sync.gateway.client import XnatConnection
+    from xnat_sync.gateway.transport import Request
     from xnat_sync.server.running import RunningServer
 
 NOTHING: frozenset[str] = frozenset()

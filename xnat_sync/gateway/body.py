@@ -271,3 +271,24 @@ def _header(spec: FileSpec) -> bytes:
     member.size = spec.size
     member.mode = 0o644
     return member.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
+
+
+class BodyOpener:
+    """Opens the body of an upload, again for each try, and keeps the digests of the last one."""
+
+    def __init__(self, files: Sequence[FileSpec], meter: Meter, *, as_itself: bool) -> None:
+        self._files = files
+        self._meter = meter
+        self._as_itself = as_itself
+        self._body: Body | None = None
+
+    def __call__(self) -> Body:
+        """The body from its beginning."""
+        self._meter.rewind()
+        self._body = FileBody(self._files[0], self._meter) if self._as_itself else TarBody(self._files, self._meter)
+        return self._body
+
+    @property
+    def md5(self) -> dict[Ref, str]:
+        """The digest of each file that was sent."""
+        return self._body.md5 if self._body is not None else {}

@@ -17,8 +17,9 @@ from xnat_sync.gateway.account import clean_url, login_from_netrc
 from xnat_sync.gateway.body import CHUNK, Body
 from xnat_sync.gateway.pace import Limits, Pace, Paced
 from xnat_sync.gateway.replies import Reply, error_of, is_page
-from xnat_sync.gateway.rest import Memory, Request, RestGateway
+from xnat_sync.gateway.rest import Memory, RestGateway
 from xnat_sync.gateway.secrecy import scrubbed
+from xnat_sync.gateway.transport import Request
 from xnat_sync.gateway.wire.http import CONNECT_SECONDS, READ_SECONDS, Http, Opened, text_of
 from xnat_sync.gateway.wire.login import Account, Session
 from xnat_sync.gateway.wire.patience import awaited

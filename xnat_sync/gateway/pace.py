@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from xnat_sync.gateway.replies import Reply
-    from xnat_sync.gateway.rest import Request, Transport
+    from xnat_sync.gateway.transport import Request, Transport
 
 _OVERLOADED = (429, 503)
 _PIECES_A_SECOND = 10

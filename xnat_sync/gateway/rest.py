@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
 from xnat_sync.core.errors import Forbidden, NotFound, Rejected, UnexpectedReply
@@ -16,62 +16,24 @@ from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.rights import ALL, UNKNOWN
 from xnat_sync.gateway import codec, paths, permissions
 from xnat_sync.gateway.api import ServerInfo, UploadReply
-from xnat_sync.gateway.body import FileBody, Meter, TarBody
+from xnat_sync.gateway.body import BodyOpener, Meter
 from xnat_sync.gateway.listings import ImageListing, SessionListing, SubjectListing
 from xnat_sync.gateway.replies import Reply, error_of
+from xnat_sync.gateway.transport import Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
 
     from xnat_sync.core.rights import Rights
     from xnat_sync.core.state import FileSpec, ObjectSpec, RemoteFile, RemoteObject
     from xnat_sync.gateway.api import ImageTypes, Repair
-    from xnat_sync.gateway.body import Body
     from xnat_sync.gateway.codec import Query
+    from xnat_sync.gateway.transport import Transport
 
 LONGEST_QUERY = 6000
 """Bytes: Tomcat takes 8 KiB for the whole head of a request."""
 
 _ARCHIVE_NAME = "upload.tar"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """One request. ``open_body`` is called anew for each try; ``size`` is what it will send, for the timeout."""
-
-    method: str
-    path: str
-    query: str = ""
-    open_body: Callable[[], Body | bytes] | None = None
-    content_type: str = ""
-    size: int = 0
-    ref: Ref | None = None
-
-
-class Transport(Protocol):
-    """How requests travel. Its errors are `GatewayError`; an answer of any status is an answer."""
-
-    @property
-    def url(self) -> str:
-        """The server's address."""
-        ...
-
-    def user(self) -> str:
-        """The account, as the server names it."""
-        ...
-
-    def send(self, request: Request) -> Reply:
-        """Send a request and read the answer to its end."""
-        ...
-
-    def stream(self, request: Request) -> AbstractContextManager[Iterator[bytes]]:
-        """Send a request and give out the body of its answer in chunks; an error status is an error."""
-        ...
-
-    def close(self) -> None:
-        """Give back connections. Safe to repeat."""
-        ...
 
 
 @dataclass(slots=True)
@@ -299,7 +261,7 @@ class RestGateway:
         as_itself = len(files) == 1 and files[0].size > 0 and paths.fits_url(files[0].ref.label)
         name = paths.write_name(files[0].ref.label) if as_itself else _ARCHIVE_NAME
         query = codec.upload_query(files, overwrite=overwrite, extract=not as_itself)
-        opener = _BodyOpener(files, Meter(sent), as_itself=as_itself)
+        opener = BodyOpener(files, Meter(sent), as_itself=as_itself)
         request = Request(
             method="PUT",
             path=paths.file_path(resource, name),
@@ -443,25 +405,6 @@ class RestGateway:
 def _holder(ref: Ref) -> Ref:
     """What has the accession ID by which an object is known: itself, or a scan's session."""
     return ref.parent if ref.level is Level.SCAN and ref.parent else ref
-
-
-class _BodyOpener:
-    """Opens the body of an upload, again for each try, and keeps the digests of the last one."""
-
-    def __init__(self, files: Sequence[FileSpec], meter: Meter, *, as_itself: bool) -> None:
-        self._files = files
-        self._meter = meter
-        self._as_itself = as_itself
-        self._body: Body | None = None
-
-    def __call__(self) -> Body:
-        self._meter.rewind()
-        self._body = FileBody(self._files[0], self._meter) if self._as_itself else TarBody(self._files, self._meter)
-        return self._body
-
-    @property
-    def md5(self) -> dict[Ref, str]:
-        return self._body.md5 if self._body is not None else {}
 
 
 def encode_query(query: Query) -> str:
