@@ -118,3 +118,8 @@ def test_a_plan_speaks_of_what_it_touches_only() -> None:
     assert [str(change.ref) for change in plan.changes] == ["P/S", str(FILE), str(GONE), "P/T"]
     assert [str(spec.ref) for spec in plan.context] == ["P"]
     assert set(desired_of(plan).objects) == set(WANTED.objects)
+
+
+def test_what_is_no_plan_is_told_by_what_it_lacks() -> None:
+    with pytest.raises(ValueError, match="not a plan: it lacks project"):
+        Plan.from_data({"format_version": 1})

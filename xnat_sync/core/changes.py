@@ -264,7 +264,9 @@ class Plan:
                 ),
             )
             stated = data["fingerprint"]
-        except (KeyError, TypeError, AttributeError) as error:
+        except KeyError as error:
+            raise ValueError(f"not a plan: it lacks {error.args[0]}") from error
+        except (TypeError, AttributeError) as error:
             raise ValueError(f"not a plan: {error}") from error
         if stated != plan.fingerprint:
             raise ValueError("the plan was changed after it was made (its fingerprint does not fit)")

@@ -22,7 +22,7 @@ MARKER_RESOURCE = "xnat_sync"
 """A project's resource in which runs say that they work on it; no content of the project."""
 
 SNAPSHOTS = "SNAPSHOTS"
-"""A scan's resource of previews, which XNAT makes by itself and would make again."""
+"""A scan's resource of previews, which XNAT makes when somebody looks at a scan that has none (`SnapshotProvider`)."""
 
 DICOM = "DICOM"
 """A resource that comes by another road and that a manifest may not even name: the images as the scanner made them."""
@@ -104,8 +104,12 @@ def unnamed_objects(
     """
     if not desired.prune:
         return frozenset()
-    described = _described(desired)
-    foreign = _foreign(objects)
+    return _unnamed_objects(_described(desired), objects, _foreign(objects), tied)
+
+
+def _unnamed_objects(
+    described: _Described, objects: Iterable[Ref], foreign: Container[Ref], tied: Container[Ref]
+) -> frozenset[Ref]:
     kept = {
         above
         for ref in objects
@@ -127,7 +131,7 @@ def unnamed(desired: DesiredState, remote: RemoteState) -> frozenset[Ref]:
     foreign = _foreign(remote.objects)
     held = {*remote.resources, *remote.files, *(resource for ref in remote.files if (resource := ref.parent))}
     found = {ref for ref in held if not described.spares(ref) and not _within(ref, foreign)}
-    return unnamed_objects(desired, remote.objects, remote.tied) | found
+    return _unnamed_objects(described, remote.objects, foreign, remote.tied) | found
 
 
 def _foreign(objects: Mapping[Ref, RemoteObject]) -> set[Ref]:

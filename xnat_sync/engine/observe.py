@@ -55,7 +55,8 @@ def observe(project: str, desired: DesiredState, pool: Pool[Reader], *, disk: bo
     objects = read_back(project, desired, pool)
     if not objects:
         return RemoteState(objects={}, files={})
-    sessions, owners = _file_owners(desired, objects)
+    pruned = unnamed_objects(desired, objects)
+    sessions, owners = _file_owners(desired, objects, pruned)
     batches = [sessions[start : start + SESSIONS_A_REQUEST] for start in range(0, len(sessions), SESSIONS_A_REQUEST)]
     listings = [pool.submit(lambda gateway, batch: gateway.session_files(batch), batch) for batch in batches]
     listings += [pool.submit(lambda gateway, owner: gateway.own_files(owner), owner) for owner in owners]
@@ -70,7 +71,7 @@ def observe(project: str, desired: DesiredState, pool: Pool[Reader], *, disk: bo
     if disk:
         sizes, unlisted = sizes_on_disk(desired.files.keys(), [held.ref for held in sessions], files, pool)
         files |= {ref: replace(files[ref], on_disk=size) for ref, size in sizes.items()}
-    tied, lent = _hanging(desired, objects, pool)
+    tied, lent = _hanging(desired, objects, pruned | desired.unnamed, pool)
     return RemoteState(
         objects=objects,
         files=files,
@@ -84,10 +85,9 @@ def observe(project: str, desired: DesiredState, pool: Pool[Reader], *, disk: bo
 
 
 def _hanging(
-    desired: DesiredState, objects: Mapping[Ref, RemoteObject], pool: Pool[Reader]
+    desired: DesiredState, objects: Mapping[Ref, RemoteObject], pruned: frozenset[Ref], pool: Pool[Reader]
 ) -> tuple[frozenset[Ref], frozenset[Ref]]:
     """The ``tied`` and ``lent`` of a remote state; one request for each subject and session that may be either."""
-    pruned = unnamed_objects(desired, objects) | desired.unnamed
     may_be_tied = {ref for ref in objects if ref.level < Level.SCAN and not pruned.isdisjoint((ref, ref.parent))}
     may_be_lent = {
         ref for ref in desired.absent if ref.level is Level.SUBJECT and ref in objects and is_own(objects[ref])
@@ -206,12 +206,14 @@ def _merge(found: Iterable[RemoteObject]) -> dict[Ref, RemoteObject]:
     return merged
 
 
-def _file_owners(desired: DesiredState, objects: Mapping[Ref, RemoteObject]) -> tuple[list[RemoteObject], list[Ref]]:
+def _file_owners(
+    desired: DesiredState, objects: Mapping[Ref, RemoteObject], pruned: frozenset[Ref]
+) -> tuple[list[RemoteObject], list[Ref]]:
     """The sessions, and the subjects and project, whose files matter and which exist.
 
     Those of what is to be deleted matter too: the plan says how much goes with it.
     """
-    unwanted = desired.unwanted | unnamed_objects(desired, objects)
+    unwanted = desired.unwanted | pruned
     touched = (ref for ref in (*desired.files, *unwanted) if ref.at(Level.RESOURCE))
     owners = {resource.parent for ref in touched if (resource := ref.at(Level.RESOURCE))}
     # Files by themselves are pruned only beside those that are named.

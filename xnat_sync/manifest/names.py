@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from xnat_sync.core.localside import Breach
+from xnat_sync.core.prune import DICOM
 from xnat_sync.core.refs import Level
 from xnat_sync.manifest.document import shown
 
@@ -49,7 +50,7 @@ def resource_breach(label: str) -> Breach | None:
     XNAT looks a resource up by its number where the label is all digits (`XNATCatalogTemplate`), and drops one
     with a quote or SQL in it without a word.
     """
-    if label.upper() == "DICOM":
+    if label.upper() == DICOM:
         return Breach(rule="XS103", summary=f"the resource {label} would hold DICOM that XNAT never anonymises")
     if label.upper() == "NULL":
         summary = f"the resource label {label} is XNAT's word for clearing a value"
