@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import multiprocessing
 import os
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     Row = dict[str, Any]
 
 Result = TypeVar("Result")
+ROOT = Path(__file__).parents[1]
 
 
 class Timer:
@@ -49,6 +51,11 @@ def apart(work: Callable[..., Result], *arguments: object) -> Result:
     """Run a function of a module in a process of its own: no memory and no garbage of others."""
     with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as executor:
         return executor.submit(work, *arguments).result()
+
+
+def as_installed() -> None:
+    """Compile the package as installing does: an environment may forbid Python to keep what it compiles itself."""
+    compileall.compile_dir(str(ROOT / "xnat_sync"), quiet=1)
 
 
 def medians(rows: Sequence[Row]) -> Row:

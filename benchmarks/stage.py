@@ -9,17 +9,17 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.measuring import ROOT, as_installed
 from xnat_sync.server.running import running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from xnat_sync.server.running import RunningServer
 
-ROOT = Path(__file__).parents[1]
 LOGIN = ("admin", "admin")
 
 
@@ -114,6 +114,7 @@ def measured(command: Sequence[str], environ: Mapping[str, str] | None = None) -
 def stage(folder: Path, *, round_trip: float = 20, rate: float | None = None) -> Iterator[Stage]:
     """A server over a folder, behind a link of so many milliseconds and MB a second; 0 and ``None`` is no link."""
     folder.mkdir(parents=True, exist_ok=True)
+    as_installed()
     with running(folder / "xnat") as server:
         port = int(server.url.rpartition(":")[2])
         if not round_trip and not rate:

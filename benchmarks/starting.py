@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.measuring import options, report
+from benchmarks.measuring import as_installed, options, report
 
 MANIFEST = "{version: 1, project: P, subjects: {S: {gender: female, sessions: {E: {xsi_type: 'xnat:mrSessionData'}}}}}"
 
@@ -30,6 +30,7 @@ def seconds(command: list[str], runs: int) -> list[float]:
 def main() -> None:
     """Measure and report."""
     asked = options(__doc__ or "", sizes=(15,), unit="RUNS")
+    as_installed()
     program = [sys.executable, "-m", "xnat_sync"]
     with tempfile.TemporaryDirectory() as folder:
         manifest = Path(folder) / "xnat.yaml"

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import xnat_sync
+from xnat_sync.__main__ import UNUSED
 
 ROOT = Path(__file__).parents[1]
 TOOLS = {
@@ -71,6 +72,13 @@ def test_a_sound_manifest_is_judged_without_anything_heavy(tmp_path: Path) -> No
     manifest.write_text("{version: 1, project: P, subjects: {S: {gender: female}}}", encoding="utf-8")
     imported = imported_by(f"from xnat_sync.cli.main import run\nassert run(['validate', {str(manifest)!r}]) == 0")
     assert not imported & HEAVY
+
+
+def test_the_program_does_without_what_xnatpy_imports_for_nobody() -> None:
+    begin = "from xnat_sync.__main__ import spare_imports\nspare_imports()\n"
+    imported = imported_by(f"{begin}import xnat_sync.cli.connect")
+    assert "xnat.session" in imported
+    assert not any(name.startswith(f"{UNUSED}.") for name in imported)
 
 
 def test_no_file_speaks_of_a_machine() -> None:
