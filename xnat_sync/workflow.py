@@ -13,22 +13,17 @@ on the in-memory gateway. Errors are those of `core.errors`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from xnat_sync.core.changes import Plan
 from xnat_sync.core.errors import (
-    ManifestError,
     NotFound,
-    Problem,
-    Severity,
     StalePlan,
     UsageError,
 )
 from xnat_sync.core.events import Listener
 from xnat_sync.core.freshness import asked_of, joined, reduced, settled
-from xnat_sync.core.localside import Breach, Whole
 from xnat_sync.core.outcome import Status
 from xnat_sync.core.planner import (
     ON_DISK,
@@ -42,31 +37,28 @@ from xnat_sync.core.planner import (
 from xnat_sync.core.policy import SyncPolicy
 from xnat_sync.core.prune import withheld
 from xnat_sync.core.refs import Ref
-from xnat_sync.core.rules import RULES
-from xnat_sync.core.state import DesiredState, FileSpec, RemoteState
 from xnat_sync.core.verification import Fault, Finding, Verification
 from xnat_sync.engine.execute import Execution
 from xnat_sync.engine.observe import observe
-from xnat_sync.engine.pool import open_pool, stream
+from xnat_sync.engine.pool import open_pool
 from xnat_sync.engine.readback import md5_held, with_read
 from xnat_sync.engine.stop import Stop
 from xnat_sync.gateway.readonly import ReadOnly
 from xnat_sync.guards.backup import back_up
 from xnat_sync.guards.safety import MOST_DELETES, check_safe, with_lacks
-from xnat_sync.local.digest import md5_of
+from xnat_sync.guards.soundness import LocalBytes
 from xnat_sync.local.hash_cache import DigestCache, NoCache
-from xnat_sync.local.stamps import Stamp, stamped
 from xnat_sync.report.wording import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from xnat_sync.core.outcome import Outcome, Report
+    from xnat_sync.core.state import DesiredState, FileSpec, RemoteState
     from xnat_sync.gateway.api import GatewayFactory, Reader
     from xnat_sync.local.look_cache import LookCache
 from xnat_sync.local.disk import Disk
-from xnat_sync.local.whole import read_whole
 from xnat_sync.manifest.load import Loaded, load_study
 
 Result = TypeVar("Result")
@@ -92,6 +84,11 @@ class Options:
     stop: Stop = field(default_factory=Stop)
     cache: DigestCache = field(default_factory=NoCache)
     rehash: bool = False
+
+    @property
+    def bytes(self) -> LocalBytes:
+        """The local files, read as these options say."""
+        return LocalBytes(jobs=self.jobs, cache=self.cache, rehash=self.rehash, listener=self.listener)
 
 
 def validate(
@@ -139,101 +136,13 @@ def _selected(desired: DesiredState, policy: SyncPolicy) -> DesiredState:
 
 
 def with_digests(desired: DesiredState, specs: Iterable[FileSpec], options: Options) -> DesiredState:
-    """A desired state in which some files carry the digest of their bytes."""
-    wanted = [spec for spec in specs if spec.md5 is None]
-    if not wanted:
-        return desired
-    files, unread = dict(desired.files), []
-    for spec in wanted:
-        md5 = None if options.rehash else options.cache.get(spec.path)
-        if md5 is None:
-            unread.append(spec)
-        else:
-            files[spec.ref] = replace(spec, md5=md5)
-    if unread:
-        options.listener.reading(f"hashing {count(len(unread), 'local file')}")
-    for spec, (md5, stamp) in _read(md5_of, unread, options):
-        options.cache.put(spec.path, stamp, md5)
-        files[spec.ref] = replace(spec, md5=md5)
-    return replace(desired, files=files)
-
-
-def _read(
-    how: Callable[[str], Result], specs: Sequence[FileSpec], options: Options
-) -> Iterator[tuple[FileSpec, tuple[Result, Stamp | None]]]:
-    """What reading some files gives, several at a time, in order."""
-    paths = [spec.path for spec in specs]
-    return zip(specs, stream(partial(stamped, how), paths, options.jobs), strict=True)
+    """A desired state in which some files carry the digest of their bytes, see `LocalBytes.with_digests`."""
+    return options.bytes.with_digests(desired, specs)
 
 
 def pin(difference: Plan, options: Options | None = None) -> Plan:
-    """A plan that is fit to be stored or carried out: every file that it sends has been read whole and is sound.
-
-    Each carries its digest, so that it cannot be another one later. Sending refuses a file with another.
-
-    Raises:
-        ManifestError: with every file that is damaged, or is not the one that the plan was made for.
-        LocalFileError: a file is gone, unreadable, or changes while it is read.
-
-    """
-    options = options or Options()
-    sent = [change.wanted for change in difference.changes if isinstance(change.wanted, FileSpec)]
-    if not sent:
-        return difference
-    read = _read_whole(sent, options)
-    problems = [problem for spec in sent for problem in _flaws(spec, read[spec.path])]
-    if problems:
-        raise ManifestError(problems)
-    files = {spec.ref: replace(spec, md5=read[spec.path].md5) for spec in sent}
-    changes = tuple(
-        replace(change, wanted=files[change.ref]) if change.ref in files else change for change in difference.changes
-    )
-    return replace(difference, changes=changes)
-
-
-def _read_whole(specs: Iterable[FileSpec], options: Options) -> dict[str, Whole]:
-    """What reading files to their ends shows, by path; what was read so and found sound before is not read again.
-
-    Nothing is lost by that: whoever sends a file holds its bytes against the digest with which it was found sound.
-    """
-    cache = options.cache
-    read: dict[str, Whole] = {}
-    unread: dict[str, FileSpec] = {}
-    for spec in specs:
-        md5 = None if options.rehash else cache.get(spec.path, sound=True)
-        if md5 is None:
-            unread[spec.path] = spec
-        else:
-            read[spec.path] = Whole(md5, ())
-    if unread:
-        options.listener.reading(f"reading {count(len(unread), 'local file')} whole")
-    for spec, (whole, stamp) in _read(read_whole, list(unread.values()), options):
-        sound = not any(RULES[breach.rule].severity is Severity.ERROR for breach in whole.findings)
-        cache.put(spec.path, stamp, whole.md5, sound=sound)
-        read[spec.path] = whole
-    return read
-
-
-def _flaws(spec: FileSpec, whole: Whole) -> Iterator[Problem]:
-    """What forbids to send a file."""
-    for breach in whole.findings:
-        if RULES[breach.rule].severity is Severity.ERROR:
-            yield _problem(spec, breach)
-    if spec.md5 is not None and spec.md5 != whole.md5:
-        summary = f"the MD5 of {spec.ref.label!r} is {whole.md5}; the plan was made for {spec.md5}"
-        yield _problem(spec, Breach(rule="XS213", summary=summary, hint="plan again, or bring the file back"))
-
-
-def _problem(spec: FileSpec, breach: Breach) -> Problem:
-    rule = RULES[breach.rule]
-    return Problem(
-        rule=rule.id,
-        summary=breach.summary,
-        hint=breach.hint or rule.remedy,
-        severity=rule.severity,
-        origin=spec.origin,
-        ref=spec.ref,
-    )
+    """A plan that is fit to be stored, see `LocalBytes.pinned`."""
+    return (options or Options()).bytes.pinned(difference)
 
 
 def check_fresh(difference: Plan, connect: GatewayFactory, options: Options | None = None) -> Mapping[Ref, Outcome]:
@@ -259,19 +168,19 @@ def apply(
     options: Options | None = None,
     known: Mapping[Ref, Outcome] | None = None,
 ) -> Report:
-    """Carry a plan out, after every file that it sends was read whole. What fails is in the report.
+    """Carry a plan out, after every file that may be damaged was read whole. What fails is in the report.
 
     Changes whose outcome is ``known`` (`check_fresh`) are left alone.
 
     Raises:
         PlanConflict, UnsafePlan, MissingRight: as `check_safe`.
-        ManifestError, LocalFileError: as `pin`; nothing was sent.
+        ManifestError, LocalFileError: as `LocalBytes.sound`; nothing was sent.
 
     """
     options, known = options or Options(), dict(known or {})
     left = reduced(difference, known)
     check_safe(left, allow_delete=options.allow_delete, max_delete=options.max_delete)
-    left = pin(left, options)
+    left = options.bytes.sound(left)
     if options.backup:
         options.listener.reading("keeping what will be replaced or deleted")
         with open_pool(lambda: ReadOnly(connect()), options.jobs) as reading:
@@ -280,6 +189,7 @@ def apply(
     left = reduced(left, known)
     for outcome in known.values():
         options.listener.finished(outcome)
+    watched = options.bytes.watched(left)
     with open_pool(connect, options.jobs) as pool:
         report = Execution(
             plan=left,
@@ -289,6 +199,7 @@ def apply(
             listener=options.listener,
             stop=options.stop,
         ).run()
+    options.bytes.remember(report, watched)
     return joined(difference, report, known)
 
 

@@ -76,9 +76,8 @@ def test_a_closed_stream_is_no_mistake(
 def test_both_streams_in_one_file_are_in_order(shell: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     assert shell("$XS apply --yes study.yaml >log 2>&1").returncode == 0
     log = shell("cat log").stdout
-    steps = ["reading the server", "Plan: ", " whole", "Done: "]
+    steps = ["reading the server", "Plan: ", "apply: ", "Done: "]
     assert sorted(steps, key=log.index) == steps
-    assert log.index("Plan: ") < log.index("apply: ")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that only Linux has")  # noqa: PTH110 - a device

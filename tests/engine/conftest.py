@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from xnat_sync.core.changes import Action, Change
 from xnat_sync.core.events import Listener
 from xnat_sync.core.planner import make_plan
 from xnat_sync.core.refs import Ref
@@ -27,10 +29,11 @@ if TYPE_CHECKING:
 class Study:
     """Builds a desired state file by file; ``run`` plans and applies it."""
 
-    def __init__(self, folder: Path, server: MemoryServer, jobs: int) -> None:
+    def __init__(self, folder: Path, server: MemoryServer, jobs: int, *, read_before: bool) -> None:
         self.folder = folder
         self.server = server
         self.jobs = jobs
+        self.read_before = read_before
         self.objects: dict[Ref, ObjectSpec] = {}
         self.files: dict[Ref, FileSpec] = {}
         self.absent: dict[Ref, None] = {}
@@ -68,10 +71,19 @@ class Study:
 
     def run(self, plan: Plan | None = None) -> Report:
         plan = plan or self.plan()
+        if not self.read_before:
+            plan = replace(plan, changes=tuple(map(unread, plan.changes)))
         with open_pool(self.server, self.jobs) as pool:
             return Execution(
                 plan=plan, pool=pool, width=self.jobs, reason="test", listener=self.listener, stop=self.stop
             ).run()
+
+
+def unread(change: Change) -> Change:
+    """A change whose file, if it sends one, was not read before: its digest is taken while it is sent."""
+    if change.action not in (Action.UPLOAD, Action.REPLACE) or not isinstance(change.wanted, FileSpec):
+        return change
+    return replace(change, wanted=replace(change.wanted, md5=None))
 
 
 @pytest.fixture
@@ -79,9 +91,10 @@ def server() -> MemoryServer:
     return MemoryServer()
 
 
-@pytest.fixture(params=[1, 4], ids=["serial", "threads"])
+@pytest.fixture(params=[(1, True), (4, True), (4, False)], ids=["serial", "threads", "read once"])
 def study(request: pytest.FixtureRequest, tmp_path: Path, server: MemoryServer) -> Study:
-    study = Study(tmp_path, server, request.param)
+    jobs, read_before = request.param
+    study = Study(tmp_path, server, jobs, read_before=read_before)
     study.want("P/S1", "xnat:subjectData", gender="female")
     study.want("P/S1/E1", "xnat:mrSessionData", date="2024-03-01", field_strength="3.0")
     study.want("P/S1/E1/scan:1", "xnat:mrScanData", type="T1w", tr="2000")

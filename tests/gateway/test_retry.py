@@ -103,9 +103,7 @@ def test_the_server_may_ask_for_more_patience(server: MemoryServer, retrying: Ga
     assert waits == [17]
 
 
-def test_an_upload_begins_anew_and_takes_back_what_it_told(
-    server: MemoryServer, retrying: Gateway, tmp_path: Path
-) -> None:
+def test_an_upload_that_arrived_is_not_repeated(server: MemoryServer, retrying: Gateway, tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"abc")
     resource = P.child(Level.RESOURCE, "R")
     file = FileSpec(ref=resource.child(Level.FILE, "x"), path=str(tmp_path / "x"), size=3)
@@ -114,7 +112,21 @@ def test_an_upload_begins_anew_and_takes_back_what_it_told(
     reply = retrying.upload(resource, [file], overwrite=False, reason="r", sent=told.append)
     assert told == [3, -3, 3]
     assert reply.md5 == {file.ref: hashlib.md5(b"abc").hexdigest()}
-    assert reply.duplicates == {"x"}, "the caller settles by listing whether the first try arrived"
+    assert not reply.duplicates
+    assert server.calls["upload"] == 1, "what arrived is known by its digest and not sent again"
+
+
+def test_an_upload_of_which_nothing_arrived_is_sent_again(
+    server: MemoryServer, retrying: Gateway, tmp_path: Path
+) -> None:
+    (tmp_path / "x").write_bytes(b"abc")
+    resource = P.child(Level.RESOURCE, "R")
+    file = FileSpec(ref=resource.child(Level.FILE, "x"), path=str(tmp_path / "x"), size=3)
+    server.store(file.ref, b"abd")
+    server.fault = Failing("upload", 1, Unreachable("cut off"))
+    reply = retrying.upload(resource, [file], overwrite=False, reason="r", sent=lambda _: None)
+    assert server.calls["upload"] == 2, "a file of another content is none that arrived"
+    assert reply.duplicates == {"x"}
 
 
 def test_local_trouble_is_not_repeated(server: MemoryServer, retrying: Gateway, tmp_path: Path) -> None:

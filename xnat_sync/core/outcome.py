@@ -48,13 +48,17 @@ class Failure(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How one change of a plan ended; ``message`` says why, where it is not plainly done."""
+    """How one change of a plan ended; ``message`` says why, where it is not plainly done.
+
+    ``md5`` is the digest of a file's bytes as they were read while it was sent.
+    """
 
     change: Change
     status: Status
     message: str = ""
     failure: Failure | None = None
     bytes_sent: int = 0
+    md5: str | None = None
 
     def to_data(self) -> dict[str, Any]:
         """Plain JSON values."""

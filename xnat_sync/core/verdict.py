@@ -68,8 +68,9 @@ def judge_upload(change: Change, attempt: Attempt, held: RemoteFile | None) -> O
     if not diffs:
         note = "" if held.md5 else _SIZE_ONLY
         if attempt.kept:
-            return Outcome(change=change, status=Status.UNCHANGED, message=note or "the server had it already")
-        return Outcome(change=change, status=Status.APPLIED, message=note, bytes_sent=spec.size)
+            message = note or "the server had it already"
+            return Outcome(change=change, status=Status.UNCHANGED, message=message, md5=attempt.md5)
+        return Outcome(change=change, status=Status.APPLIED, message=note, bytes_sent=spec.size, md5=attempt.md5)
     if attempt.error:
         return failed(change, attempt.error)
     what = "another file of that name appeared on the server" if attempt.kept else "the server holds something else"

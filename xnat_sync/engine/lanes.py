@@ -16,6 +16,7 @@ from xnat_sync.core.verdict import Attempt, failed, judge_refresh, judge_upload
 from xnat_sync.engine.habit import DigestHabit
 from xnat_sync.engine.stop import Cancelled, Stop
 from xnat_sync.gateway.api import Repair
+from xnat_sync.gateway.body import hashed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -161,15 +162,23 @@ class LaneRun:
         self._refresh(Repair.ENTRIES)
         held = self._listing()
         for spec in specs:
-            if self._fits(spec, held):
-                self.attempts[spec.ref] = Attempt(md5=spec.md5, kept=True)
+            if md5 := self._proven(spec, held):
+                self.attempts[spec.ref] = Attempt(md5=md5, kept=True)
                 self._notes[spec.ref] = "was on the server's disk and in no catalog; it was catalogued, not sent"
         return held
 
-    def _fits(self, spec: FileSpec, held: Mapping[Ref, RemoteFile]) -> bool:
-        """Whether the server proves by digest that it has a file."""
+    def _proven(self, spec: FileSpec, held: Mapping[Ref, RemoteFile]) -> str | None:
+        """The digest by which the server proves that it has a file, ``None`` if it does not."""
         found = held.get(spec.ref)
-        return found is not None and found.md5 is not None and not compare_file(spec, found, SyncPolicy())
+        if found is None or found.md5 is None or found.size != spec.size:
+            return None
+        read = self._read(spec)
+        return None if compare_file(read, found, SyncPolicy()) else read.md5
+
+    def _read(self, spec: FileSpec) -> FileSpec:
+        """A spec with the digest of its bytes: as they were sent, or else as they are now."""
+        attempt = self.attempts.get(spec.ref)
+        return replace(spec, md5=attempt.md5) if attempt and attempt.md5 else hashed(spec)
 
     def _mend_orphans(self, held: Mapping[Ref, RemoteFile]) -> Mapping[Ref, RemoteFile]:
         """Put into the catalog, or overwrite, files that the server kept although its catalog does not have them.
@@ -187,7 +196,7 @@ class LaneRun:
         ]
         if len(orphans) > FEW and not _labelled(orphans):
             held = self._catalogue(orphans)
-            orphans = [spec for spec in orphans if not self._fits(spec, held)]
+            orphans = [spec for spec in orphans if not self._proven(spec, held)]
         if not orphans:
             return held
         for batch in _overwriting(orphans):
@@ -232,6 +241,9 @@ class LaneRun:
         error = self._unmended
         if error and error.retryable and found and attempt.md5 not in (None, found.md5):
             return replace(failed(change, error), message=f"sent, but its digest could not be mended: {error}")
+        if attempt.error and found and found.md5 and isinstance(change.wanted, FileSpec):
+            # Only the answer may have got lost.
+            attempt = replace(attempt, md5=self._read(change.wanted).md5)
         outcome = judge(change, attempt, found)
         note = self._notes.get(change.ref)
         return replace(outcome, message=note) if note and outcome.status in _DONE else outcome

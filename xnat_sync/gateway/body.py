@@ -6,6 +6,7 @@ import hashlib
 import os
 import stat
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,6 +107,27 @@ class HashedFile:
             raise _changed(self.spec, "it became longer while it was read")
         if self.spec.md5 is not None and self.md5 != self.spec.md5.lower():
             raise _changed(self.spec, "its content is not what was planned")
+
+
+def hashed(spec: FileSpec) -> FileSpec:
+    """A spec that has the digest of its file; the file is read now if nobody has done so before.
+
+    One that is gone or has changed has none.
+    """
+    if spec.md5 is not None:
+        return spec
+    try:
+        source = HashedFile(spec)
+    except LocalFileError:
+        return spec
+    try:
+        while source.read(CHUNK):
+            pass
+        return replace(spec, md5=source.md5)
+    except LocalFileError:
+        return spec
+    finally:
+        source.close()
 
 
 def _open(path: str) -> BinaryIO:

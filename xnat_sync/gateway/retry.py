@@ -29,7 +29,7 @@ from xnat_sync.core.policy import SyncPolicy
 from xnat_sync.core.refs import Level
 from xnat_sync.core.state import by_ref
 from xnat_sync.gateway.api import UploadReply
-from xnat_sync.gateway.body import Meter
+from xnat_sync.gateway.body import Meter, hashed
 from xnat_sync.gateway.health import Health, is_silence
 
 if TYPE_CHECKING:
@@ -258,12 +258,12 @@ class Retrying:
         """
         try:
             held = by_ref(self._gateway.resource_files(resource))
+            alike = (file for file in files if (found := held.get(file.ref)) and found.size == file.size)
             return {
                 file.ref: file.md5
-                for file in files
+                for file in map(hashed, alike)
                 if file.md5
-                and (found := held.get(file.ref))
-                and not compare_file(file, found, SyncPolicy())
+                and not compare_file(file, found := held[file.ref], SyncPolicy())
                 and (not overwrite or (found.md5 and self._gateway.disk_size(file.ref) == file.size))
             }
         except GatewayError:

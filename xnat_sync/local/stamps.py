@@ -47,11 +47,15 @@ def stamped(read: Callable[[str], Result], path: str) -> tuple[Result, Stamp | N
 
     Safe to call from any thread.
     """
-    began = time.time_ns()
-    before = stamp_of(path)
+    before = rested(path, time.time_ns())
     result = read(path)
-    settled = before is not None and is_settled(before, began)
-    return result, before if settled and before == stamp_of(path) else None
+    return result, before if before and before == stamp_of(path) else None
+
+
+def rested(path: str, now: int) -> Stamp | None:
+    """The stamp of a file that has rested for so long that any later change shows."""
+    stamp = stamp_of(path)
+    return stamp if stamp and is_settled(stamp, now) else None
 
 
 def is_settled(stamp: Stamp, now: int) -> bool:

@@ -11,7 +11,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.localside import Breach, Whole
-from xnat_sync.local.digest import read_through
+from xnat_sync.local.digest import read_through, start_of
 from xnat_sync.local.header import LONGEST_HEADER, ImageFacts, read_header
 from xnat_sync.local.imaging import MOST_SURPLUS, damage, surplus, truncation
 from xnat_sync.local.magic import GZIP
@@ -47,6 +47,16 @@ def read_whole(path: str, progress: Callable[[int], None] | None = None) -> Whol
         return Whole(digest.hexdigest(), ())
     shown = repr(path.rpartition("/")[2])
     return Whole(digest.hexdigest(), (Breach(rule=breach.rule, summary=f"{shown} {breach.summary}"),))
+
+
+def only_its_end_tells(path: str) -> bool:
+    """Whether a file may be damaged in ways that only `read_whole` finds: one that is gzip by its first bytes.
+
+    Raises:
+        LocalFileError: it cannot be read.
+
+    """
+    return start_of(path, len(GZIP)) == GZIP
 
 
 class Inflation:
