@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from xnat_sync.core.damage import Damage
@@ -158,7 +159,7 @@ class Lack:
         return {"summary": self.summary, "remedy": self.remedy, "refs": [str(ref) for ref in self.refs]}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """The difference between a manifest and a server, sorted by ref.
 
@@ -201,7 +202,7 @@ class Plan:
         """The changes of some actions, in order."""
         return tuple(change for change in self.changes if change.action in actions)
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """A short text that is equal for two plans that do the same.
 

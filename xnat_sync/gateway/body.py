@@ -7,7 +7,6 @@ import os
 import stat
 import tarfile
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.errors import LocalFileError
@@ -15,12 +14,12 @@ from xnat_sync.gateway.hashing import Md5Beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from typing import BinaryIO
 
     from xnat_sync.core.refs import Ref
     from xnat_sync.core.state import FileSpec
 
 CHUNK = 1 << 20
+_CLOSED = -1
 _EMPTY_MD5 = hashlib.md5(usedforsecurity=False).hexdigest()
 
 
@@ -61,7 +60,7 @@ class HashedFile:
         self._left = spec.size
         self._file = _open(spec.path)
         try:
-            _check_size(spec, os.fstat(self._file.fileno()).st_size)
+            _check_size(spec, _size(spec.path, os.fstat(self._file)))
             if not self._left:
                 self._check_end()
         except BaseException:
@@ -85,10 +84,7 @@ class HashedFile:
             LocalFileError: the file was changed while it was read.
 
         """
-        try:
-            chunk = self._file.read(min(size, self._left)) if self._left else b""
-        except OSError as error:
-            raise _failure(self.spec.path, error) from error
+        chunk = self._read(min(size, self._left)) if self._left else b""
         if self._left and not chunk:
             raise _changed(self.spec, "it became shorter while it was read")
         self._hash.update(chunk)
@@ -100,10 +96,18 @@ class HashedFile:
     def close(self) -> None:
         """Close the file. Safe to repeat."""
         self._hash.close()
-        self._file.close()
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = _CLOSED
+
+    def _read(self, size: int) -> bytes:
+        try:
+            return os.read(self._file, size)
+        except OSError as error:
+            raise _failure(self.spec.path, error) from error
 
     def _check_end(self) -> None:
-        if self._file.read(1):
+        if self._read(1):
             raise _changed(self.spec, "it became longer while it was read")
         if self.spec.md5 is not None and self.md5 != self.spec.md5.lower():
             raise _changed(self.spec, "its content is not what was planned")
@@ -130,23 +134,27 @@ def hashed(spec: FileSpec) -> FileSpec:
         source.close()
 
 
-def _open(path: str) -> BinaryIO:
-    _regular(path)
+def _open(path: str) -> int:
+    """Open a file for reading; a pipe of that name makes nobody wait."""
     try:
-        return Path(path).open("rb")
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise _failure(path, error) from error
+
+
+def _size(path: str, status: os.stat_result) -> int:
+    """The size of a regular file; anything else has none that could be relied on."""
+    if not stat.S_ISREG(status.st_mode):
+        raise LocalFileError(f"{path} is no regular file", path=path)
+    return status.st_size
 
 
 def _regular(path: str) -> int:
-    """The size of a file that is there and no folder, device or pipe, which might not let go of who opens it."""
+    """The size of a file that is there and no folder, device or pipe."""
     try:
-        found = Path(path).stat()
+        return _size(path, os.stat(path))  # noqa: PTH116 - plain text paths all the way, a million of them
     except OSError as error:
         raise _failure(path, error) from error
-    if not stat.S_ISREG(found.st_mode):
-        raise LocalFileError(f"{path} is no regular file", path=path)
-    return found.st_size
 
 
 def _check_size(spec: FileSpec, size: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
@@ -64,7 +65,7 @@ class RunRecord(Listener):
         self._file: TextIO | None = None
         try:
             make_state_folder(folder)
-            self._file = (folder / "runs" / f"{run}.jsonl").open("x", encoding="utf-8", buffering=1)
+            self._file = (folder / "runs" / f"{run}.jsonl").open("x", encoding="utf-8")
         except OSError as error:
             self._give_up(error)
         self._write(
@@ -77,15 +78,25 @@ class RunRecord(Listener):
                 **about,
             }
         )
+        self.tick()
 
     def finished(self, outcome: Outcome) -> None:
-        """Write an outcome down; a later one of the same change corrects it."""
+        """Note an outcome, which is written down with the next tick; a later one of the same change corrects it."""
         self._write(outcome.to_data())
+
+    def tick(self) -> None:
+        """Write down what was noted. A system call for each outcome would hold up a run of many small files."""
+        try:
+            if self._file is not None:
+                self._file.flush()
+        except OSError as error:
+            self._give_up(error)
 
     def end(self, report: Report) -> None:
         """Write how the run ended."""
         counts = {status.value: number for status, number in report.counts.items()}
         self._write({"ended": True, "ok": report.ok, "interrupted": report.interrupted, "counts": counts})
+        self.tick()
 
     def close(self) -> None:
         """Close the file."""
@@ -93,15 +104,16 @@ class RunRecord(Listener):
             self._file.close()
 
     def _write(self, data: dict[str, Any]) -> None:
-        if self._file is None:
-            return
         line = json.dumps({"at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", **data}, ensure_ascii=True)
         try:
-            self._file.write(line + "\n")
+            if self._file is not None:
+                self._file.write(line + "\n")
         except OSError as error:
             self._give_up(error)
 
     def _give_up(self, error: OSError) -> None:
+        with suppress(OSError):  # What could not be written is tried once more.
+            self.close()
         self._file = None
         self.warning = f"no record of this run is kept: {error.strerror or error}"
 
