@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ BUFFER: Final = 4 * 1024 * 1024
 """How much of a body is held in memory at once."""
 _MAX_COMPONENT: Final = 255
 _MAX_PATH: Final = 2048
+_UNMAPPABLE: Final = re.compile("[\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 CATALOG_SUFFIX: Final = "_catalog.xml"
 LOCK_PREFIX: Final = ".~lock-"
 TEMPORARY_PREFIX: Final = ".~new-"
@@ -80,7 +82,7 @@ def _check_part(part: str, name: str) -> None:
     if part == ".." or part.startswith(TEMPORARY_PREFIX):
         message = f"Illegal file name, it leaves its folder: {name!r}"
         raise UnsafeNameError(message)
-    if any(ord(char) < 32 or ord(char) in {127, 0xFFFE, 0xFFFF} or 0xD800 <= ord(char) <= 0xDFFF for char in part):
+    if _UNMAPPABLE.search(part):
         message = f"Malformed input or input contains unmappable characters: {name!r}"
         raise UnsafeNameError(message)
     if len(part.encode()) > _MAX_COMPONENT:
@@ -101,7 +103,6 @@ class Folder:
         self.catalog = catalog
         self.path = catalog.parent
         self._inside: set[str] = set()
-        self._last: Path | None = None
 
     def file(self, path: str) -> Path:
         """Where ``path`` lies; raises ``UnsafeNameError`` for one that would be elsewhere, also by a symbolic link."""
@@ -131,14 +132,14 @@ class Folder:
 
         If the source fails half-way, what came so far stays on disk, without a catalog entry.
         """
-        target = self.file(path)
-        if target.parent != self._last:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._last = target.parent
+        return self.write_at(self.file(path), source)
+
+    def write_at(self, target: Path, source: Readable) -> Written:
+        """The same where the path is known already, as `file` gave it."""
         try:
             return write_new(target, source)
         except FileNotFoundError:
-            # Somebody took the folder away meanwhile.
+            # A new folder, or somebody took it away meanwhile; nothing was read yet.
             target.parent.mkdir(parents=True, exist_ok=True)
             return write_new(target, source)
 
@@ -196,11 +197,13 @@ def write_new(target: Path, source: Readable) -> Written:
     digest = hashlib.md5(usedforsecurity=False)
     size = 0
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0), 0o644)
-    with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - a descriptor has no path to open
+    try:
         while chunk := source.read(BUFFER):
             digest.update(chunk)
-            _write_all(file.fileno(), chunk)
+            _write_all(descriptor, chunk)
             size += len(chunk)
+    finally:
+        os.close(descriptor)
     return Written(size, digest.hexdigest())
 
 

@@ -37,6 +37,8 @@ class Description:
 
     def applied(self, entry: Entry) -> Entry:
         """The entry with what was said, tags added to those it has (``CatalogUtils.configureEntry``)."""
+        if self.is_empty:
+            return entry
         return replace(
             entry,
             format=entry.format if self.format is None else self.format,

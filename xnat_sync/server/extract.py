@@ -10,7 +10,6 @@ import gzip
 import re
 import tarfile
 import zlib
-from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import IO, TYPE_CHECKING, Final, cast
@@ -69,7 +68,7 @@ def members(kind: Format, name: str, body: Readable, *, length: int | None = Non
     """
     counted = _Counted(body)
     guard = _BombGuard(counted, length)
-    with _translated():
+    with _TRANSLATED:
         for member in _MEMBERS[kind](name, counted):
             if member.is_folder and member.path.strip("/.") == "":
                 continue
@@ -78,15 +77,20 @@ def members(kind: Format, name: str, body: Readable, *, length: int | None = Non
             pass
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turns what the decoders raise into the two errors of this module."""
-    try:
-        yield
-    except (UnsafeNameError, UnicodeError) as error:
-        raise ArchiveRefusedError(str(error)) from error
-    except (tarfile.TarError, gzip.BadGzipFile, ZipStreamError, zlib.error, EOFError, ValueError) as error:
-        raise ArchiveError(str(error)) from error
+class _Translation:
+    """Turns what the decoders raise into the two errors of this module; entered for every read, so no generator."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, UnsafeNameError | UnicodeError):
+            raise ArchiveRefusedError(str(error)) from error
+        if isinstance(error, tarfile.TarError | gzip.BadGzipFile | ZipStreamError | zlib.error | EOFError | ValueError):
+            raise ArchiveError(str(error)) from error
+
+
+_TRANSLATED: Final = _Translation()
 
 
 class _BoundedHeader(tarfile.TarInfo):
@@ -199,7 +203,7 @@ class _Guarded:
         self._guard = guard
 
     def read(self, size: int = -1, /) -> bytes:
-        with _translated():
+        with _TRANSLATED:
             data = self._content.read(size)
         self._guard.add(len(data))
         return data

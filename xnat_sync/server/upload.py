@@ -6,6 +6,7 @@ reading and writing the catalog are locked; whoever changes it in between makes 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,7 @@ class Upload:
         self._place = place
         self._wish = wish
         self._event = event
+        self._stamp = event.stamp
         self._folder = Folder(context.archive / place.catalog)
         self._checksums = context.preferences.is_on("checksums")
         self._history = FileHistory(context, self._folder)
@@ -126,18 +128,18 @@ class Upload:
                     self._take_member(member.path, member.content)
 
     def _take_member(self, path: str, content: Readable) -> None:
-        target = self._folder.file(path)
-        if target == self._folder.catalog:
+        if path == self._folder.catalog.name:
             message = f"Illegal archive member, it is the catalog itself: {path!r}"
             raise UnsafeNameError(message)
-        if target.exists():
+        target = self._folder.file(path)
+        if os.path.exists(target):  # noqa: PTH110 - half the time, and archives have thousands of members
             if not self._wish.overwrite:
                 self._duplicates.append(path)
                 return
             # Unlike a plain overwrite, extraction always keeps the old file (ZipUtils, TarUtils).
             self._history.move(path)
         source = FullDisk(content) if self._fault("disk") is not None else content
-        written = self._folder.write(path, source)
+        written = self._folder.write_at(target, source)
         if not is_housekeeping(path):
             self._note(path, written)
 
@@ -146,13 +148,13 @@ class Upload:
 
     def _note(self, path: str, written: Written) -> None:
         """Adds or updates the entry; with checksums off an overwritten file keeps its old, now wrong, digest."""
-        old = self._known(path)
+        old, size = self._known(path), str(written.size)
+        digest = self._faulty(written.md5) if self._checksums else old.digest if old else ""
         if old is None:
-            entry = Entry(path=path, created=self._event.stamp)
+            entry = Entry(path=path, created=self._stamp, size=size, digest=digest)
         else:
-            entry = replace(old, modified=self._event.stamp)
-        digest = self._faulty(written.md5) if self._checksums else entry.digest
-        self._entries[path] = self._wish.about.applied(replace(entry, size=str(written.size), digest=digest))
+            entry = replace(old, modified=self._stamp, size=size, digest=digest)
+        self._entries[path] = self._wish.about.applied(entry)
 
     def _commit(self, snapshot: Snapshot) -> None:
         """Steps 7 and 8: digests that are missing anywhere in the catalog, then the catalog, if it is still the one."""
@@ -165,7 +167,7 @@ class Upload:
             return
         catalog = snapshot.catalog.with_entries(changed)
         added = len(catalog.entries) - len(snapshot.catalog.entries)
-        catalog = catalog.audited(self._event.stamp, "Added" if added else "Modified", len(self._entries))
+        catalog = catalog.audited(self._stamp, "Added" if added else "Modified", len(self._entries))
         self._context.catalogs.write(self._folder.catalog, catalog, expected=snapshot.md5)
 
     def _missing_digests(self) -> list[Entry]:
