@@ -577,6 +577,51 @@ def test_a_connection_that_opens_after_the_cut_is_cut_too() -> None:
             session.get(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=5)
 
 
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The connections that gateways open; those of a login are not among them."""
+    found: list[object] = []
+    connect = http._Patient.connect
+
+    def noted(connection: http._Patient) -> None:
+        found.append(connection)
+        connect(connection)
+
+    monkeypatch.setattr(http._Patient, "connect", noted)
+    return found
+
+
+def test_a_connection_goes_from_one_gateway_to_the_next(connect: Connect, opened: list[object]) -> None:
+    connection = connect()
+    first = connection()
+    first.server()
+    second = connection()
+    second.server()
+    assert len(opened) == 2, "two at a time share none"
+    first.close()
+    second.close()
+    for _ in range(3):
+        gateway = connection()
+        gateway.server()
+        gateway.close()
+    connection.close()
+    assert len(opened) == 2
+
+
+def test_a_connection_of_an_ended_session_is_not_used_again(
+    server: RunningServer, connect: Connect, opened: list[object]
+) -> None:
+    connection = connect()
+    gateway = connection()
+    gateway.server()
+    gateway.close()
+    connection.session(ended=1)
+    gateway = connection()
+    gateway.server()
+    assert len(opened) == 2
+    assert server.log[-1].user == "admin"
+
+
 def test_sending_may_stall_as_long_as_reading(server: RunningServer) -> None:
     fresh = http._PatientHTTP("127.0.0.1", int(server.url.rpartition(":")[2]), timeout=1)
     fresh.connect()

@@ -1,6 +1,7 @@
 """The road to a real XNAT: one login for all threads, and how each request travels.
 
-Requests travel on a `requests.Session` for each thread, as its maintainers advise.
+Requests travel on a `requests.Session` for each thread, as its maintainers advise; who has no more use for one gives it
+back with its open connection.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.errors import GatewayError, NotAuthenticated, ServerFault, Unreachable
@@ -80,6 +81,7 @@ class XnatConnection:
         self._useless = 0
         self._closed = False
         self._opened = Opened()
+        self._idle: list[tuple[Session, requests.Session]] = []
         self._memory = Memory()
         self._pace = Pace(limits)
 
@@ -99,13 +101,17 @@ class XnatConnection:
         # After a cut nobody waits for a login that hangs.
         with nullcontext() if self.is_cut else self._lock:
             session, self._session, self._closed = self._session, None, True
-        if session is None:
-            return
+        if session is not None:
+            self._log_out(session)
+        for _, http in self._taken():
+            http.close()
+
+    def _log_out(self, session: Session) -> None:
         seconds = _CUT_SECONDS if self.is_cut else CONNECT_SECONDS
+        # After a cut not one of the connections that it ended.
+        http = self._logged_in(Http(self._account.verify), session) if self.is_cut else self.open_session(session)
         try:
-            # Not one of the connections that a cut ends.
-            with translated("logout"), Http(self._account.verify) as http:
-                http.cookies.update(session.cookies)
+            with translated("logout"), http:
                 http.delete(session.url + paths.JSESSION, timeout=seconds, allow_redirects=False).close()
         except GatewayError as error:
             _log.debug("logout failed: %s", error)
@@ -169,8 +175,27 @@ class XnatConnection:
         return kind("the server ends every session at once", ref=ref)
 
     def open_session(self, session: Session) -> requests.Session:
-        """A `requests.Session` that is logged in."""
-        http = Http(self._account.verify, self._opened)
+        """A `requests.Session` that is logged in, for one thread at a time; one that was given back if there is any."""
+        for kept, http in self._taken():
+            if kept is session:
+                return http
+            http.close()
+        return self._logged_in(Http(self._account.verify, self._opened), session)
+
+    def give_back(self, http: requests.Session, session: Session) -> None:
+        """Keep a `requests.Session` with its open connection for whoever needs one next."""
+        self._idle.append((session, http))
+        if self._closed:
+            http.close()
+
+    def _taken(self) -> Iterator[tuple[Session, requests.Session]]:
+        """What was given back, one after another; each is then the caller's."""
+        with suppress(IndexError):
+            while True:
+                yield self._idle.pop()
+
+    @staticmethod
+    def _logged_in(http: requests.Session, session: Session) -> requests.Session:
         http.cookies.update(session.cookies)
         return http
 
@@ -236,8 +261,8 @@ class _Wire:
         raise self._connection.no_session_lasts(request.ref)
 
     def close(self) -> None:
-        if self._http is not None:
-            self._http.close()
+        if self._http is not None and self._session is not None:
+            self._connection.give_back(self._http, self._session)
             self._http = None
 
     def _tries(self, request: Request, *, stream: bool = False) -> Iterator[requests.Response]:

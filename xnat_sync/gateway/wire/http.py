@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -24,24 +23,39 @@ READ_SECONDS = 300.0
 
 
 class Opened:
-    """The newest connection of each thread."""
+    """The open connections of all threads."""
 
     def __init__(self) -> None:
-        self._connections: dict[int, _Patient] = {}
+        self._slots: list[Slot] = []
         self.is_cut = False
         """Whether `cut` was called."""
 
-    def note(self, connection: _Patient) -> None:
-        """The calling thread has opened a connection; after a cut it is cut at once."""
-        self._connections[threading.get_ident()] = connection
-        # Looked at after the connection can be found, and set before they are looked for: one of the two sees it.
-        if self.is_cut:
-            connection.cut()
+    def slot(self) -> Slot:
+        """A place for the connection of one adapter, which opens one at a time."""
+        slot = Slot(self)
+        self._slots.append(slot)
+        return slot
 
     def cut(self) -> None:
         """Wake every thread that sends or reads, with an error. Takes no lock: a signal handler may call it."""
         self.is_cut = True
-        for connection in list(self._connections.values()):
+        for slot in list(self._slots):
+            if slot.connection is not None:
+                slot.connection.cut()
+
+
+class Slot:
+    """The newest connection of one adapter."""
+
+    def __init__(self, opened: Opened) -> None:
+        self._opened = opened
+        self.connection: _Patient | None = None
+
+    def note(self, connection: _Patient) -> None:
+        """A connection was opened; after a cut it is cut at once."""
+        self.connection = connection
+        # Looked at after the connection can be found, and set before they are looked for: one of the two sees it.
+        if self._opened.is_cut:
             connection.cut()
 
 
@@ -83,13 +97,13 @@ class _Patient:
     """Sending may stall for as long as reading: urllib3 gives a new connection's first body its connect timeout."""
 
     sock: Any
-    opened: Opened | None = None
+    slot: Slot | None = None
 
     def connect(self) -> None:
         super().connect()  # type: ignore[misc] # the next class in line is a urllib3 connection
         self.sock.settimeout(READ_SECONDS)
-        if self.opened is not None:
-            self.opened.note(self)
+        if self.slot is not None:
+            self.slot.note(self)
 
     def cut(self) -> None:
         """Wake the thread that sends or reads here, with an error."""
@@ -108,13 +122,13 @@ class _PatientHTTPS(_Patient, HTTPSConnection): ...
 class _Noting:
     """A pool whose connections can be cut."""
 
-    def __init__(self, *args: Any, opened: Opened, **kwargs: Any) -> None:
-        self._opened = opened
+    def __init__(self, *args: Any, slot: Slot, **kwargs: Any) -> None:
+        self._slot = slot
         super().__init__(*args, **kwargs)
 
     def _new_conn(self) -> Any:
         made = super()._new_conn()  # type: ignore[misc] # the next class in line is a urllib3 pool
-        made.opened = self._opened
+        made.slot = self._slot
         return made
 
 
@@ -130,12 +144,12 @@ class _Adapter(requests.adapters.HTTPAdapter):
     """Sends bodies in large pieces and with patience."""
 
     def __init__(self, opened: Opened) -> None:
-        self._opened = opened
+        self._slot = opened.slot()
         super().__init__(pool_maxsize=1)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs, blocksize=CHUNK)
         self.poolmanager.pool_classes_by_scheme = {
-            "http": partial(_HTTPPool, opened=self._opened),
-            "https": partial(_HTTPSPool, opened=self._opened),
+            "http": partial(_HTTPPool, slot=self._slot),
+            "https": partial(_HTTPSPool, slot=self._slot),
         }
