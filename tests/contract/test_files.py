@@ -216,7 +216,7 @@ def test_files_of_several_sessions_come_in_one_listing(study: Study) -> None:
             wanted[file.ref] = file.md5
     study.put(study.session("EMPTY"))
     sessions = study.gateway.sessions(study.project.label, frozenset())
-    found = study.gateway.session_files([held for held in sessions if held.ref.label != "E3"])
+    found = study.gateway.session_files([held.ref for held in sessions if held.ref.label != "E3"])
     assert {file.ref: file.md5 for file in found} == {
         ref: md5 for ref, md5 in wanted.items() if study.session("E3") not in ref.ancestors()
     }

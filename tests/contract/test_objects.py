@@ -449,7 +449,7 @@ def test_a_deleted_session_can_be_made_again(study: Study) -> None:
     assert second
     assert first.accession_id != second.accession_id
     assert study.gateway.resources(study.session()) == frozenset()
-    assert study.gateway.session_files([second]) == ()
+    assert study.gateway.session_files([second.ref]) == ()
 
 
 def test_a_deleted_project_is_gone_and_its_label_burnt(study: Study) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pytest
+
+from xnat_sync.engine.sittings import MOST_SESSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,14 +43,15 @@ def study(tmp_path: Path, manifest: Callable[[str], Path]) -> Callable[[int], Pa
     return make
 
 
-@pytest.mark.parametrize("sessions", [1, 5])
-def test_a_new_session_costs_a_request_a_resource_and_three_more(
+@pytest.mark.parametrize("sessions", [1, 5, 20])
+def test_a_new_session_costs_a_request_a_resource_and_two_more_and_an_eighth(
     server: RunningServer, cli: Cli, study: Callable[[int], Path], sessions: int
 ) -> None:
     path = study(sessions)
     done = cli("apply", "--yes", path)
     assert done.status == 0, done.out + done.err
-    assert len(server.log) <= sessions * (SCANS + 3) + A_RUN + A_LOCK
+    assert len(server.log) <= sessions * (SCANS + 2) + math.ceil(sessions / MOST_SESSIONS) + A_RUN + A_LOCK
+    assert len(server.log) <= 14 * sessions or sessions < 20
     assert sum("/xnat_sync" in entry.path for entry in server.log) == A_LOCK
     written = [entry for entry in server.log.writes if "/files/" not in entry.path and "/xnat_sync" not in entry.path]
     assert len(written) == 1 + 2 * sessions  # the project, each subject, each session with its scans

@@ -13,6 +13,7 @@ from xnat_sync.core.events import Listener
 from xnat_sync.core.outcome import Failure, Outcome, Report, Status
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import Prune, RemoteFile
+from xnat_sync.engine.sittings import MOST_FILES, MOST_SESSIONS
 from xnat_sync.gateway.memory import Call, MemoryServer, Moment
 
 if TYPE_CHECKING:
@@ -273,8 +274,45 @@ def test_a_new_session_takes_one_request_and_one_listing_whatever_it_holds(study
     assert server.calls["put_session"] == 3
     assert server.calls["put_object"] == 2  # project and subject
     assert server.calls["upload"] == 2 * 3 + 2
-    assert server.calls["own_files"] == 2
+    assert server.calls["session_files"] == 1
+    assert server.calls["own_files"] == 0
     assert server.calls["resource_files"] == 2  # of the session with two resources
+    assert study.plan().is_empty
+
+
+def test_some_sessions_are_judged_by_one_listing(study: Study, server: MemoryServer) -> None:
+    sessions(study, server, MOST_SESSIONS * 2 + 1)
+    assert study.run().ok
+    assert server.calls["session_files"] == 2
+    assert server.calls["own_files"] == 1
+    assert study.plan().is_empty
+
+
+def test_sessions_of_many_files_are_judged_one_by_one(study: Study, server: MemoryServer) -> None:
+    sessions(study, server, 3)
+    for number in range(2):
+        for name in range(MOST_FILES):
+            study.file(f"P/S1/N{number}/scan:0/resource:NIFTI/more/{name}", b"")
+    assert study.run().ok
+    assert server.calls["own_files"] == 3
+
+
+def test_a_session_that_was_deleted_meanwhile_fails_alone(study: Study, server: MemoryServer) -> None:
+    sessions(study, server, 3)
+    gone = Ref.parse("P/S1/N1")
+
+    def fault(call: Call) -> None:
+        if call.method == "session_files" and call.moment is Moment.BEFORE and gone in server.objects():
+            server.remove(gone)
+
+    server.fault = fault
+    found = statuses(study.run())
+    assert {status for text, status in found.items() if text.startswith("P/S1/N1/") and "resource" in text} == {
+        "failed"
+    }
+    assert {status for text, status in found.items() if not text.startswith("P/S1/N1/")} == {"applied"}
+    server.fault = None
+    assert study.run().ok
     assert study.plan().is_empty
 
 
@@ -320,10 +358,13 @@ def test_what_is_never_understood_is_a_failure_in_the_end(study: Study, server: 
     assert statuses(study.run()) == {"P/S1/E1/scan:3": "failed"}
 
 
-def test_a_session_that_nobody_can_list_is_no_success(study: Study, server: MemoryServer) -> None:
-    sessions(study, server, 1)
-    server.fault = raising(Unreachable("timed out"), "own_files")
-    found = {text: status for text, status in statuses(study.run()).items() if text.startswith("P/S1/N0/scan:0/")}
+@pytest.mark.parametrize(("count", "method"), [(1, "own_files"), (2, "session_files")])
+def test_a_session_that_nobody_can_list_is_no_success(
+    study: Study, server: MemoryServer, count: int, method: str
+) -> None:
+    sessions(study, server, count)
+    server.fault = raising(Unreachable("timed out"), method)
+    found = {text: status for text, status in statuses(study.run()).items() if "/N" in text and "scan:0/" in text}
     assert set(found.values()) == {"failed"}
     server.fault = None
     assert study.run().ok

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,13 +12,13 @@ import pytest
 from xnat_sync.core.datatypes import attributes_of
 from xnat_sync.core.errors import Forbidden, NotFound, Rejected, UnexpectedReply
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import FileSpec, ObjectSpec, RemoteObject
+from xnat_sync.core.state import FileSpec, ObjectSpec, RemoteObject, by_ref
 from xnat_sync.gateway.api import ImageTypes
 from xnat_sync.gateway.replies import Reply
 from xnat_sync.gateway.rest import LONGEST_QUERY, Memory, RestGateway
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from xnat_sync.gateway.client import XnatConnection
@@ -211,7 +212,7 @@ def test_reading_takes_few_requests(gateway: RestGateway, server: RunningServer)
     assert cost(lambda: gateway.sessions("P9", everything[0])) == 1
     assert cost(lambda: gateway.images("P9", None, *everything)) == 1
     assert cost(lambda: gateway.images("P9", MR, *everything)) == 1
-    assert cost(lambda: gateway.session_files(gateway.sessions("P9", NOTHING))) == 2
+    assert cost(lambda: gateway.session_files([held.ref for held in gateway.sessions("P9", NOTHING)])) == 2
     assert cost(lambda: gateway.session_files(())) == 0
     assert cost(lambda: [gateway.own_files(owner) for owner in (P, SUBJECT, SESSION)]) == 3
     assert cost(lambda: gateway.resource_files(RESOURCE)) == 1
@@ -239,24 +240,41 @@ def test_writing_takes_one_request_each(gateway: RestGateway, server: RunningSer
     assert all(len(entry.query) < LONGEST_QUERY for entry in server.log)
 
 
+def test_a_session_that_was_made_anew_shows_its_files_to_who_asks_for_it_alone(
+    gateway: RestGateway, connect: Callable[..., XnatConnection], tmp_path: Path
+) -> None:
+    """Somebody else deleted it and made it again while a run went on, so that its accession ID is another."""
+    other = connect()()
+    second = ObjectSpec(ref=SUBJECT.child(Level.SESSION, "SECOND"), xsi_type=MR.session)
+    resource = second.ref.child(Level.RESOURCE, "R")
+    gateway.put_object(second, exists=False, fields={}, reason="r")
+    other.delete(second.ref, reason="r")
+    other.put_object(second, exists=False, fields={}, reason="r")
+    file = replace(local(tmp_path), ref=resource.child(Level.FILE, "x"))
+    other.upload(resource, [file], overwrite=False, reason="r", sent=lambda _: None)
+    with suppress(NotFound):
+        assert file.ref not in by_ref(gateway.session_files([SESSION, second.ref]))
+    assert set(by_ref(gateway.own_files(second.ref))) == {file.ref}
+    assert file.ref in by_ref(gateway.session_files([SESSION, second.ref]))
+
+
+def knowing(ids: Sequence[str]) -> Memory:
+    """The memory of a run that has listed sessions with these accession IDs."""
+    return Memory(accession_ids={SUBJECT.child(Level.SESSION, f"E{n}"): number for n, number in enumerate(ids)})
+
+
 def test_another_session_of_many_fits_a_url() -> None:
     transport = Scripted(listing())
-    sessions = [
-        RemoteObject(ref=SUBJECT.child(Level.SESSION, f"E{n}"), accession_id=f"LONGSITE01_E{n:05}", xsi_type="x")
-        for n in range(100)
-    ]
-    RestGateway(transport).session_files(sessions)
+    memory = knowing([f"LONGSITE01_E{n:05}" for n in range(100)])
+    RestGateway(transport, memory).session_files(list(memory.accession_ids))
     (request,) = transport.asked
     assert len(request.path) < LONGEST_QUERY
 
 
 def test_ids_that_do_not_fit_one_url_are_asked_for_in_parts() -> None:
     transport = Scripted(*[listing()] * 3)
-    sessions = [
-        RemoteObject(ref=SUBJECT.child(Level.SESSION, f"E{n}"), accession_id=f"{'X' * 60}_E{n:05}", xsi_type="x")
-        for n in range(200)
-    ]
-    RestGateway(transport).session_files(sessions)
+    memory = knowing([f"{'X' * 60}_E{n:05}" for n in range(200)])
+    RestGateway(transport, memory).session_files(list(memory.accession_ids))
     assert all(len(request.path) < LONGEST_QUERY for request in transport.asked)
     asked = [number for request in transport.asked for number in request.path.split("/")[3].split(",")]
-    assert asked == [session.accession_id for session in sessions]
+    assert asked == list(memory.accession_ids.values())

@@ -69,7 +69,7 @@ def observe(project: str, desired: DesiredState, pool: Pool[Reader], *, disk: bo
             doubled |= _listed_twice(listing)
     unlisted: frozenset[Ref] = frozenset()
     if disk:
-        sizes, unlisted = sizes_on_disk(desired.files.keys(), [held.ref for held in sessions], files, pool)
+        sizes, unlisted = sizes_on_disk(desired.files.keys(), sessions, files, pool)
         files |= {ref: replace(files[ref], on_disk=size) for ref, size in sizes.items()}
     tied, lent = _hanging(desired, objects, pruned | desired.unnamed, pool)
     return RemoteState(
@@ -208,7 +208,7 @@ def _merge(found: Iterable[RemoteObject]) -> dict[Ref, RemoteObject]:
 
 def _file_owners(
     desired: DesiredState, objects: Mapping[Ref, RemoteObject], pruned: frozenset[Ref]
-) -> tuple[list[RemoteObject], list[Ref]]:
+) -> tuple[list[Ref], list[Ref]]:
     """The sessions, and the subjects and project, whose files matter and which exist.
 
     Those of what is to be deleted matter too: the plan says how much goes with it.
@@ -222,7 +222,7 @@ def _file_owners(
         owners |= {ref for ref in objects if any(above in unwanted for above in (ref, *ref.ancestors()))}
     sessions = {session for owner in owners if owner and (session := owner.at(Level.SESSION))}
     others = {owner for owner in owners if owner and not owner.at(Level.SESSION)}
-    return [objects[ref] for ref in sorted(sessions & objects.keys())], sorted(others & objects.keys())
+    return sorted(sessions & objects.keys()), sorted(others & objects.keys())
 
 
 def _empty_resources(

@@ -1,31 +1,35 @@
-"""Judge the lanes of one session together: one listing of the session in the place of one for each resource."""
+"""Judge many lanes by one listing: those of a session together, and those of some sessions that follow each other."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.errors import GatewayError
+from xnat_sync.core.errors import GatewayError, NotFound
+from xnat_sync.core.refs import Level
 from xnat_sync.core.state import by_ref
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from xnat_sync.core.outcome import Outcome
     from xnat_sync.core.refs import Ref
     from xnat_sync.core.schedule import Lane
+    from xnat_sync.core.state import RemoteFile
     from xnat_sync.engine.lanes import LaneRun
     from xnat_sync.gateway.api import Gateway
 
 SHARED_FROM = 3
 """Lanes. For fewer the server has less to do with a listing each: that of a session reads every catalog of it."""
+MOST_SESSIONS, MOST_FILES = 8, 400
+"""So much is judged at a time at the most: what was sent is soon known to have arrived, or is sent again."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Sitting:
-    """The lanes of one session: each is sent by whoever is free, and the last one's end opens the judging."""
+    """The lanes of some sessions: each is sent by whoever is free, and the last one's end opens the judging."""
 
-    session: Ref
+    sessions: tuple[Ref, ...]
     open: int
     """Lanes that were neither sent nor given up. Counted in the thread that hands out the work."""
     _runs: list[LaneRun] = field(default_factory=list)
@@ -43,21 +47,67 @@ class Sitting:
 
     def judge(self, gateway: Gateway) -> Sequence[Outcome]:
         """The outcomes of all lanes that were sent. To be called when none is being sent any more."""
-        try:
-            held = by_ref(gateway.own_files(self.session))
-        except GatewayError as error:
-            return [outcome for run in self._runs for outcome in run.unjudged(error)]
-        found: list[Outcome] = []
+        sent = {run.lane.session for run in self._runs}
+        held = _held(gateway, [session for session in self.sessions if session in sent])
+        outcomes: list[Outcome] = []
         for run in self._runs:
+            assert run.lane.session
+            found = held[run.lane.session]
             run.gateway = gateway
-            found += run.judge(held)
-        return found
+            outcomes += run.unjudged(found) if isinstance(found, GatewayError) else run.judge(found)
+        return outcomes
+
+
+def _held(gateway: Gateway, sessions: Sequence[Ref]) -> dict[Ref, Mapping[Ref, RemoteFile] | GatewayError]:
+    """The files that the server holds of each session, or why nobody knows."""
+    together: dict[Ref, dict[Ref, RemoteFile]] = {}
+    if len(sessions) > 1:
+        try:
+            for file in gateway.session_files(sessions):
+                session = file.ref.at(Level.SESSION)
+                assert session
+                together.setdefault(session, {})[file.ref] = file
+        except NotFound:
+            # One of them was deleted meanwhile; the others are not to suffer from it.
+            together.clear()
+        except GatewayError as error:
+            return dict.fromkeys(sessions, error)
+    # A session of which nothing is shown may have been made anew, with another accession ID.
+    return {session: together.get(session) or _held_alone(gateway, session) for session in sessions}
+
+
+def _held_alone(gateway: Gateway, session: Ref) -> Mapping[Ref, RemoteFile] | GatewayError:
+    try:
+        return by_ref(gateway.own_files(session))
+    except GatewayError as error:
+        return error
 
 
 def sittings(lanes: Sequence[Lane]) -> dict[Ref, Sitting]:
     """The sessions whose lanes are to be judged together, by the session."""
-    counts: dict[Ref, int] = {}
+    found: dict[Ref, Sitting] = {}
+    for together in _in_groups(lanes):
+        sitting = Sitting(sessions=tuple(together), open=sum(map(len, together.values())))
+        found.update(dict.fromkeys(together, sitting))
+    return found
+
+
+def _in_groups(lanes: Sequence[Lane]) -> Iterator[dict[Ref, list[Lane]]]:
+    """Sessions of enough lanes, in the order in which the first lane of each is sent, as many as may be together."""
+    by_session: dict[Ref, list[Lane]] = {}
     for lane in lanes:
         if lane.session:
-            counts[lane.session] = counts.get(lane.session, 0) + 1
-    return {ref: Sitting(session=ref, open=count) for ref, count in counts.items() if count >= SHARED_FROM}
+            by_session.setdefault(lane.session, []).append(lane)
+    group: dict[Ref, list[Lane]] = {}
+    files = 0
+    for session, own in by_session.items():
+        if len(own) < SHARED_FROM:
+            continue
+        count = sum(len(lane.changes) for lane in own)
+        if group and (len(group) >= MOST_SESSIONS or files + count > MOST_FILES):
+            yield group
+            group, files = {}, 0
+        group[session] = own
+        files += count
+    if group:
+        yield group

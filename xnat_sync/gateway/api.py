@@ -104,8 +104,12 @@ class Reader(Protocol):
         """
         ...
 
-    def session_files(self, sessions: Sequence[RemoteObject]) -> tuple[RemoteFile, ...]:
-        """All files of some sessions and their scans, assessors left out. One request for a hundred sessions."""
+    def session_files(self, sessions: Sequence[Ref]) -> tuple[RemoteFile, ...]:
+        """All files of some sessions and their scans, assessors left out. One request for a hundred sessions.
+
+        One more for each session that was neither listed nor put before. A session that was deleted since is a
+        ``NotFound``, or shows no files.
+        """
         ...
 
     def own_files(self, owner: Ref) -> tuple[RemoteFile, ...]:

@@ -244,9 +244,9 @@ class MemoryGateway:
                 *(_only(scan, scan_part) for scan in scans),
             )
 
-    def session_files(self, sessions: Sequence[RemoteObject]) -> tuple[RemoteFile, ...]:
+    def session_files(self, sessions: Sequence[Ref]) -> tuple[RemoteFile, ...]:
         """See `Reader.session_files`."""
-        wanted = {session.ref for session in sessions}
+        wanted = set(sessions)
         with self._reading("session_files", None) as store:
             for ref in wanted:
                 store.require(ref)

@@ -48,7 +48,7 @@ class ReadOnly:
         """See `Reader.images`."""
         return self.__reader.images(project, types, session_names, scan_names)
 
-    def session_files(self, sessions: Sequence[RemoteObject]) -> tuple[RemoteFile, ...]:
+    def session_files(self, sessions: Sequence[Ref]) -> tuple[RemoteFile, ...]:
         """See `Reader.session_files`."""
         return self.__reader.session_files(sessions)
 

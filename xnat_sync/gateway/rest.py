@@ -138,14 +138,14 @@ class RestGateway:
             return self.images(project, types, session_names, scan_names)
         return listing.decode(ref, codec.decode_rows(reply.text), self._memory.refs)
 
-    def session_files(self, sessions: Sequence[RemoteObject]) -> tuple[RemoteFile, ...]:
+    def session_files(self, sessions: Sequence[Ref]) -> tuple[RemoteFile, ...]:
         """See `Reader.session_files`."""
         if not sessions:
             return ()
-        refs = {session.accession_id: session.ref for session in sessions}
+        refs = {self._accession_id(ref): ref for ref in sessions}
         found: list[RemoteFile] = []
         for part in paths.fitting(refs):
-            rows = self._rows(paths.sessions_files_path(part), [("format", "json"), ("all", "true")], sessions[0].ref)
+            rows = self._rows(paths.sessions_files_path(part), [("format", "json"), ("all", "true")], sessions[0])
             found += codec.decode_session_files(rows, refs)
         return tuple(found)
 

@@ -158,7 +158,7 @@ class Retrying:
         """See `Reader.images`."""
         return self._again(lambda: self._gateway.images(project, types, session_names, scan_names))
 
-    def session_files(self, sessions: Sequence[RemoteObject]) -> tuple[RemoteFile, ...]:
+    def session_files(self, sessions: Sequence[Ref]) -> tuple[RemoteFile, ...]:
         """See `Reader.session_files`."""
         return self._again(lambda: self._gateway.session_files(sessions))
 

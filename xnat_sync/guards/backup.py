@@ -81,7 +81,7 @@ def _files_of(gateway: Reader, ref: Ref) -> Iterator[RemoteFile]:
         yield from (file for file in gateway.resource_files(resource) if ref in (resource, file.ref))
         return
     sessions = [
-        held
+        held.ref
         for held in gateway.sessions(ref.project, frozenset())
         if ref in (held.ref, *held.ref.ancestors()) or held.ref in ref.ancestors()
     ]
