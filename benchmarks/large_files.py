@@ -4,25 +4,30 @@
 
 ``embedded``: the embedded server on this machine. ``gigabit``: the same behind a link of 125 MB a second. ``sink``: a
 server that throws bodies away; there our gateway alone is measured, whose limit is the MD5 of one processor core. Of
-ours the sending is compared, as the report tells it; ``whole run`` has the look at the file and all else besides.
+ours the sending is compared, as the report tells it; ``whole run`` has the look at the file and all else besides. Ours
+and curl begin by turns.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.cores import SERVER
 from benchmarks.measuring import medians, options, report
 from benchmarks.stage import LOGIN, Run, Stage, contestant, helper, measured, ours, stage
 from benchmarks.uploads import Upload, large_files_study
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 JOBS = 4
 GIGABIT = 125.0
@@ -42,16 +47,43 @@ def paths_of(study: Upload) -> list[str]:
     return [f"{scan.folder}/{name}" for session in study.sessions for scan in session.scans for name in scan.files]
 
 
-def on_server(on: Stage, folder: Path, files: int, megabytes: int) -> dict[str, float]:
-    """Ours and curl on one road to the embedded server."""
-    project = next(_projects)
-    study = large_files_study(folder, project, files, megabytes)
-    run = ours(on, "apply", study.manifest, "--yes", "--format", "json", "--jobs", str(JOBS))
+def shelves(on: Stage, project: str, files: int) -> list[str]:
+    """Where curl puts its files: a project of its own with a scan for each."""
+    session = f"{on.url}/data/projects/{project}/subjects/S/experiments/{project}_E"
+    scans = [f"{session}/scans/{number}" for number in range(files)]
+    made = [f"{on.url}/data/projects/{project}", f"{session}?xsiType=xnat:mrSessionData"]
+    for url in (*made, *(f"{scan}?xsiType=xnat:mrScanData&type=x" for scan in scans)):
+        on.run("curl", "-sfn", "-X", "PUT", url)
+    return [f"{scan}/resources/CURL/files/large.dat?inbody=true" for scan in scans]
+
+
+@contextmanager
+def cleared(on: Stage, project: str) -> Iterator[str]:
+    """A project whose files are gone afterwards, and the memory that they took: a server's own delete keeps them."""
+    yield project
+    shutil.rmtree(on.folder / "xnat" / "archive" / project)
+
+
+def on_server(on: Stage, folder: Path, files: int, megabytes: int, *, curl_first: bool) -> dict[str, float]:
+    """Ours and curl on one road to the embedded server, each after the other's files are gone."""
+    mine = next(_projects)
+    study = large_files_study(folder, mine, files, megabytes)
+
+    def by_curl() -> Run:
+        with cleared(on, next(_projects)) as project:
+            urls = shelves(on, project, files)
+            os.sync()
+            return curl(urls, paths_of(study))
+
+    def by_us() -> Run:
+        with cleared(on, mine):
+            os.sync()
+            return ours(on, "apply", study.manifest, "--yes", "--format", "json", "--jobs", str(JOBS))
+
+    # The first upload of all pays for the memory that the files of those after it lie in.
+    by_curl()
+    bare, run = (by_curl(), by_us()) if curl_first else (by_us(), by_curl())[::-1]
     sending = json.loads(run.output)["seconds"]
-    (session,) = study.sessions
-    above = f"{on.url}/data/projects/{project}/subjects/{session.subject}/experiments/{session.label}/scans"
-    urls = [f"{above}/{scan.id}/resources/CURL/files/{scan.files[0]}?inbody=true" for scan in session.scans]
-    bare = curl(urls, paths_of(study))
     size = files * megabytes
     return {
         "ours MB/s": size / sending,
@@ -66,7 +98,7 @@ def on_sink(folder: Path, files: int, megabytes: int) -> dict[str, float]:
     """Our gateway and curl where nothing else limits."""
     study = large_files_study(folder, "SINK", files, megabytes)
     paths = paths_of(study)
-    with helper("benchmarks.sink") as port:
+    with helper("benchmarks.sink", cores=SERVER) as port:
         url = f"http://127.0.0.1:{port}"
         run = measured(contestant("gateway_upload", url, JOBS, *paths))
         seconds, processor = map(float, run.output.split())
@@ -91,7 +123,7 @@ def md5_speed() -> float:
     return float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
 
 
-def measure(road: str, files: int, megabytes: int) -> dict[str, float]:
+def measure(road: str, files: int, megabytes: int, *, curl_first: bool = False) -> dict[str, float]:
     """One number of files on one road."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -99,7 +131,7 @@ def measure(road: str, files: int, megabytes: int) -> dict[str, float]:
             return on_sink(folder / "study", files, megabytes)
         rate = GIGABIT if road == "gigabit" else None
         with stage(folder, round_trip=0, rate=rate) as on:
-            return on_server(on, folder / "study", files, megabytes)
+            return on_server(on, folder / "study", files, megabytes, curl_first=curl_first)
 
 
 def main() -> None:
@@ -109,7 +141,8 @@ def main() -> None:
     for megabytes in asked.sizes:
         for files in (1, 10):
             for road in ("embedded", "gigabit", "sink"):
-                found = medians([measure(road, files, megabytes // files) for _ in range(asked.repeat)])
+                size = megabytes // files
+                found = medians([measure(road, files, size, curl_first=bool(run % 2)) for run in range(asked.repeat)])
                 rows.append({"road": road, "files": files, "MB": megabytes, **found})
     report("large_files", rows, asked.json)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from benchmarks.cores import CLIENTS, CORES, SERVER, running_on
 from benchmarks.measuring import ROOT, as_installed
 from xnat_sync.server.running import running
 
@@ -93,21 +94,15 @@ def sampled(run: Callable[[int], Run], small: int, large: int) -> Callable[[int]
 def measured(command: Sequence[str], environ: Mapping[str, str] | None = None) -> Run:
     """Run a process to its end and measure it alone, not what other processes of ours cost."""
     own = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    began = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as errors:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env={**own, **(environ or {})}, stdout=subprocess.PIPE, stderr=errors, text=True
-        )
-        assert process.stdout
-        with process.stdout as stdout:
-            output = stdout.read()
-        _, status, used = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            errors.seek(0)
-            sys.exit(f"{' '.join(command[:4])} … ended with {process.returncode}:\n{output}{errors.read()}"[-3000:])
-    return Run(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / 1e6, 0, output)
+    with tempfile.NamedTemporaryFile() as costs:
+        launched = [sys.executable, "-m", "benchmarks.launch", costs.name, *command]
+        with running_on(CLIENTS):
+            done = subprocess.run(
+                launched, cwd=ROOT, env={**own, **(environ or {})}, capture_output=True, text=True, check=False
+            )
+        if done.returncode:
+            sys.exit(f"{' '.join(command[:4])} … ended with {done.returncode}:\n{done.stdout}{done.stderr}"[-3000:])
+        return Run(**json.load(costs), requests=0, output=done.stdout)
 
 
 @contextmanager
@@ -115,7 +110,7 @@ def stage(folder: Path, *, round_trip: float = 20, rate: float | None = None) ->
     """A server over a folder, behind a link of so many milliseconds and MB a second; 0 and ``None`` is no link."""
     folder.mkdir(parents=True, exist_ok=True)
     as_installed()
-    with running(folder / "xnat") as server:
+    with running_on(SERVER), running(folder / "xnat") as server:
         port = int(server.url.rpartition(":")[2])
         if not round_trip and not rate:
             yield Stage(server, server.url, folder)
@@ -126,10 +121,12 @@ def stage(folder: Path, *, round_trip: float = 20, rate: float | None = None) ->
 
 
 @contextmanager
-def helper(module: str, *options: str) -> Iterator[int]:
+def helper(module: str, *options: str, cores: list[int] = CORES) -> Iterator[int]:
     """A process that prints its port and ends with its input."""
     command = [sys.executable, "-m", module, *options]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with running_on(cores):
+        started = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    with started as process:
         assert process.stdout
         try:
             yield int(process.stdout.readline())
