@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 from xnat_sync.core.changes import Action
@@ -91,7 +92,10 @@ class LocalBytes:
         Raises like `pinned`; a file that is gone or unreadable is found here too.
         """
         sent = [change.wanted for change in plan.of(Action.UPLOAD, Action.REPLACE)]
-        once = {spec.ref for spec in sent if isinstance(spec, FileSpec) and _is_read_once(spec)}
+        unread = [spec for spec in sent if isinstance(spec, FileSpec) and spec.md5 is None]
+        bundles = list(_bundles(unread))
+        found = chain.from_iterable(stream(_read_once, bundles, self.jobs))
+        once = {spec.ref for spec, is_once in zip(unread, found, strict=True) if is_once}
         return self._with_read(plan, [spec for spec in _files_of(plan) if spec.ref not in once])
 
     def watched(self, plan: Plan) -> Mapping[str, Stamp]:
@@ -170,9 +174,9 @@ def _bundles(specs: Iterable[FileSpec]) -> Iterator[list[FileSpec]]:
         yield bundle
 
 
-def _is_read_once(spec: FileSpec) -> bool:
-    """Whether sending a file shows all that there is to be known of it, and nothing was promised of it."""
-    return spec.md5 is None and not only_its_end_tells(spec.path)
+def _read_once(specs: Sequence[FileSpec]) -> list[bool]:
+    """Of which files sending them shows all that there is to be known."""
+    return [not only_its_end_tells(spec.path) for spec in specs]
 
 
 def _files_of(plan: Plan) -> list[FileSpec]:
