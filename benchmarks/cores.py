@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 SERVER = CORES[: len(CORES) // 2] or CORES
@@ -18,7 +18,7 @@ CLIENTS = CORES[len(CORES) // 2 :] or CORES
 
 
 @contextmanager
-def running_on(cores: list[int]) -> Iterator[None]:
+def running_on(cores: Sequence[int]) -> Iterator[None]:
     """Inside, what the calling thread starts runs on these cores; where the system cannot do that, anywhere."""
     if not cores:
         yield

@@ -21,7 +21,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.cores import SERVER
+from benchmarks.cores import CORES
 from benchmarks.measuring import medians, options, report
 from benchmarks.stage import LOGIN, Run, Stage, contestant, helper, measured, ours, stage
 from benchmarks.uploads import Upload, large_files_study
@@ -98,9 +98,10 @@ def on_sink(folder: Path, files: int, megabytes: int) -> dict[str, float]:
     """Our gateway and curl where nothing else limits."""
     study = large_files_study(folder, "SINK", files, megabytes)
     paths = paths_of(study)
-    with helper("benchmarks.sink", cores=SERVER) as port:
+    with helper("benchmarks.sink") as port:
         url = f"http://127.0.0.1:{port}"
-        run = measured(contestant("gateway_upload", url, JOBS, *paths))
+        # Digests have cores of their own here, or the limit would be that of one core for all.
+        run = measured(contestant("gateway_upload", url, JOBS, *paths), cores=CORES)
         seconds, processor = map(float, run.output.split())
         bare = curl([f"{url}/{number}" for number in range(files)], paths)
     size = files * megabytes

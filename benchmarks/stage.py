@@ -91,12 +91,14 @@ def sampled(run: Callable[[int], Run], small: int, large: int) -> Callable[[int]
     return at
 
 
-def measured(command: Sequence[str], environ: Mapping[str, str] | None = None) -> Run:
+def measured(
+    command: Sequence[str], environ: Mapping[str, str] | None = None, *, cores: Sequence[int] = CLIENTS
+) -> Run:
     """Run a process to its end and measure it alone, not what other processes of ours cost."""
     own = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     with tempfile.NamedTemporaryFile() as costs:
         launched = [sys.executable, "-m", "benchmarks.launch", costs.name, *command]
-        with running_on(CLIENTS):
+        with running_on(cores):
             done = subprocess.run(
                 launched, cwd=ROOT, env={**own, **(environ or {})}, capture_output=True, text=True, check=False
             )
@@ -121,7 +123,7 @@ def stage(folder: Path, *, round_trip: float = 20, rate: float | None = None) ->
 
 
 @contextmanager
-def helper(module: str, *options: str, cores: list[int] = CORES) -> Iterator[int]:
+def helper(module: str, *options: str, cores: Sequence[int] = CORES) -> Iterator[int]:
     """A process that prints its port and ends with its input."""
     command = [sys.executable, "-m", module, *options]
     with running_on(cores):

@@ -34,7 +34,7 @@ from xnat_sync.core.planner import (
     make_plan,
     select,
 )
-from xnat_sync.core.policy import SyncPolicy
+from xnat_sync.core.policy import DEFAULT_JOBS, SyncPolicy
 from xnat_sync.core.prune import withheld
 from xnat_sync.core.refs import Ref
 from xnat_sync.core.verification import Fault, Finding, Verification
@@ -62,7 +62,6 @@ from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.load import Loaded, load_study
 
 Result = TypeVar("Result")
-DEFAULT_JOBS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

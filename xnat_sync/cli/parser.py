@@ -10,7 +10,7 @@ from typing import NoReturn
 from xnat_sync import __version__
 from xnat_sync.cli.options import DEFAULT_MANIFEST, DEFAULT_PORT
 from xnat_sync.core.errors import UsageError
-from xnat_sync.core.policy import Compare
+from xnat_sync.core.policy import DEFAULT_JOBS, Compare
 
 SCHEMAS = (
     "manifest",
@@ -103,7 +103,8 @@ def _server_parser(*, rehash: bool = False) -> _Parser:
     group.add_argument(
         "--ca-file", type=Path, metavar="FILE", help="certificates (PEM) to trust instead of the usual ones"
     )
-    group.add_argument("--jobs", type=_positive, default=4, metavar="N", help="requests at a time (default 4)")
+    jobs = f"requests at a time (default {DEFAULT_JOBS})"
+    group.add_argument("--jobs", type=_positive, default=DEFAULT_JOBS, metavar="N", help=jobs)
     group.add_argument(
         "--bwlimit", type=_rate, metavar="RATE", help="bytes a second at most, all files together: 500K, 10M"
     )
