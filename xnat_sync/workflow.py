@@ -14,7 +14,7 @@ on the in-memory gateway. Errors are those of `core.errors`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from xnat_sync.core.changes import Plan
 from xnat_sync.core.errors import (
@@ -60,8 +60,6 @@ if TYPE_CHECKING:
     from xnat_sync.local.look_cache import LookCache
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.load import Loaded, load_study
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from xnat_sync.core.errors import Forbidden, NotAuthenticated, Rejected, Unreach
 from xnat_sync.core.events import Listener
 from xnat_sync.core.outcome import Failure, Outcome, Report, Status
 from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import Prune, RemoteFile
+from xnat_sync.core.state import FileSpec, Prune, RemoteFile
 from xnat_sync.engine.sittings import MOST_FILES, MOST_SESSIONS
 from xnat_sync.gateway.memory import Call, MemoryServer, Moment
 
@@ -108,6 +108,24 @@ def test_a_lost_reply_is_settled_by_looking(study: Study, server: MemoryServer) 
     server.fault = None
     assert study.run().ok
     assert study.plan().is_empty
+
+
+def test_a_file_that_the_server_clearly_does_not_hold_is_not_read_again(
+    study: Study, server: MemoryServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where an upload failed, a digest is worth a read only if the size on the server fits."""
+    assert study.run().ok
+    study.file(T1, b"longer than before")
+    server.fault = raising(Unreachable("connection reset"), "upload")
+    read: list[FileSpec] = []
+
+    def hashed(spec: FileSpec) -> FileSpec:
+        read.append(spec)
+        return spec
+
+    monkeypatch.setattr("xnat_sync.engine.lanes.hashed", hashed)
+    assert statuses(study.run()) == {T1: "failed"}
+    assert not read
 
 
 def test_an_orphan_on_the_server_is_overwritten(study: Study, server: MemoryServer) -> None:

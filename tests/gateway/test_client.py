@@ -604,8 +604,10 @@ def test_a_connection_goes_from_one_gateway_to_the_next(connect: Connect, opened
         gateway = connection()
         gateway.server()
         gateway.close()
-    connection.close()
     assert len(opened) == 2
+    assert connection._opened._slots
+    connection.close()
+    assert not connection._opened._slots, "what is closed is not kept for a cut"
 
 
 def test_a_connection_of_an_ended_session_is_not_used_again(

@@ -110,34 +110,25 @@ def test_a_file_that_has_gone_is_told_before_anything_is_sent(put: Callable[...,
         LocalBytes().sound(plan_of(spec))
 
 
-def test_a_digest_that_was_taken_while_sending_is_remembered(
-    put: Callable[..., FileSpec], cache: DigestCache, tmp_path: Path
-) -> None:
+def remembered(cache: DigestCache, folder: Path, put: Callable[..., FileSpec], later: bytes) -> str | None:
+    """What the next run knows of a file of ``abc`` that held ``later`` when it had been sent."""
     read = LocalBytes(cache=cache)
     plan = plan_of(spec := put("a", b"abc"))
     watched = read.watched(plan)
+    if later != b"abc":
+        put("a", later)
     read.remember(sent(plan, b"abc"), watched)
     cache.close()
-    again = open_cache(tmp_path / "cache")
-    assert again.get(spec.path, sound=True) == md5(b"abc")
+    return open_cache(folder).get(spec.path, sound=True)
 
 
-def test_of_a_file_that_changed_meanwhile_nothing_is_remembered(
-    put: Callable[..., FileSpec], cache: DigestCache, tmp_path: Path
+@pytest.mark.parametrize(("later", "known"), [(b"abc", md5(b"abc")), (b"xyz", None)])
+def test_a_digest_that_was_taken_while_sending_is_remembered_unless_the_file_changed(
+    put: Callable[..., FileSpec], cache: DigestCache, tmp_path: Path, later: bytes, known: str | None
 ) -> None:
-    read = LocalBytes(cache=cache)
-    plan = plan_of(spec := put("a", b"abc"))
-    watched = read.watched(plan)
-    put("a", b"xyz")
-    read.remember(sent(plan, b"abc"), watched)
-    cache.close()
-    assert open_cache(tmp_path / "cache").get(spec.path) is None
+    assert remembered(cache, tmp_path / "cache", put, later) == known
 
 
 def test_of_a_file_that_has_not_rested_nothing_is_remembered(put: Callable[..., FileSpec], tmp_path: Path) -> None:
-    cache = open_cache(tmp_path / "cache")
-    read = LocalBytes(cache=cache)
-    plan = plan_of(spec := put("a", b"abc"))
-    read.remember(sent(plan, b"abc"), read.watched(plan))
-    cache.close()
-    assert open_cache(tmp_path / "cache").get(spec.path) is None
+    folder = tmp_path / "cache"
+    assert remembered(open_cache(folder), folder, put, b"abc") is None

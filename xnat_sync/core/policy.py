@@ -6,9 +6,10 @@ import enum
 from dataclasses import dataclass
 
 DEFAULT_JOBS = 6
-"""Requests at a time. Every upload costs XNAT a catalog read and written; four to eight at a time are what it stands.
+"""Requests at a time: fewer leave a slow link idle (``benchmarks.jobs``).
 
-A server that answers 429 or 503 gets fewer.
+More are a burden on the server, which reads and writes a catalog for every upload (`CatalogUtils`); one that answers
+429 or 503 gets fewer anyway.
 """
 
 

@@ -241,9 +241,9 @@ class LaneRun:
         error = self._unmended
         if error and error.retryable and found and attempt.md5 not in (None, found.md5):
             return replace(failed(change, error), message=f"sent, but its digest could not be mended: {error}")
-        if attempt.error and found and found.md5 and isinstance(change.wanted, FileSpec):
+        if attempt.error and isinstance(change.wanted, FileSpec):
             # Only the answer may have got lost.
-            attempt = replace(attempt, md5=self._read(change.wanted).md5)
+            attempt = replace(attempt, md5=self._proven(change.wanted, held))
         outcome = judge(change, attempt, found)
         note = self._notes.get(change.ref)
         return replace(outcome, message=note) if note and outcome.status in _DONE else outcome

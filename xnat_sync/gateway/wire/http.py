@@ -36,6 +36,11 @@ class Opened:
         self._slots.append(slot)
         return slot
 
+    def forget(self, slot: Slot) -> None:
+        """An adapter was closed. Safe to repeat."""
+        with suppress(ValueError):
+            self._slots.remove(slot)
+
     def cut(self) -> None:
         """Wake every thread that sends or reads, with an error. Takes no lock: a signal handler may call it."""
         self.is_cut = True
@@ -144,8 +149,14 @@ class _Adapter(requests.adapters.HTTPAdapter):
     """Sends bodies in large pieces and with patience."""
 
     def __init__(self, opened: Opened) -> None:
+        self._opened = opened
         self._slot = opened.slot()
         super().__init__(pool_maxsize=1)
+
+    def close(self) -> None:
+        """Close the connection; there is nothing left to cut."""
+        super().close()
+        self._opened.forget(self._slot)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs, blocksize=CHUNK)
