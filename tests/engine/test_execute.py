@@ -110,6 +110,23 @@ def test_a_lost_reply_is_settled_by_looking(study: Study, server: MemoryServer) 
     assert study.plan().is_empty
 
 
+@pytest.mark.parametrize(("left", "status"), [(b"hal", "failed"), (b"halves", "applied")])
+def test_a_listing_does_not_prove_what_a_failed_overwrite_may_have_damaged(
+    study: Study, server: MemoryServer, left: bytes, status: str
+) -> None:
+    """A first try is listed and its answer lost; a second finds the disk full half-way, and the entry stays."""
+    assert study.run().ok
+    file = study.file(T1, b"halves", format="NIFTI")
+
+    def fault(call: Call) -> None:
+        if call.method == "upload" and call.moment is Moment.AFTER:
+            server.store(file, left, catalogued=server.files()[file])
+            raise Unreachable("connection reset")
+
+    server.fault = fault
+    assert statuses(study.run()) == {T1: status}
+
+
 def test_a_file_that_the_server_clearly_does_not_hold_is_not_read_again(
     study: Study, server: MemoryServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,8 @@ class Attempt:
     kept: bool = False
     """The server said that a file of that name existed, and that it left it alone."""
     error: XnatSyncError | None = None
+    overwrites: bool = False
+    """Whether it may have damaged what an earlier try of the same request had stored and listed."""
 
 
 def failed(change: Change, error: XnatSyncError) -> Outcome:

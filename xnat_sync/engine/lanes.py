@@ -103,7 +103,8 @@ class LaneRun:
         except Cancelled:
             return False
         except XnatSyncError as error:
-            self.attempts.update({spec.ref: Attempt(error=error) for spec in batch.files})
+            attempt = Attempt(error=error, overwrites=batch.overwrite)
+            self.attempts.update(dict.fromkeys((spec.ref for spec in batch.files), attempt))
             return True
         for spec in batch.files:
             kept = spec.ref.label in reply.duplicates
@@ -245,8 +246,17 @@ class LaneRun:
             # Only the answer may have got lost.
             attempt = replace(attempt, md5=self._proven(change.wanted, held))
         outcome = judge(change, attempt, found)
+        if attempt.error and attempt.overwrites and outcome.status in _DONE and not self._is_on_disk(change):
+            return failed(change, attempt.error)
         note = self._notes.get(change.ref)
         return replace(outcome, message=note) if note and outcome.status in _DONE else outcome
+
+    def _is_on_disk(self, change: Change) -> bool:
+        """Whether the server has all bytes of a file that it lists; false if nobody knows."""
+        try:
+            return isinstance(change.wanted, FileSpec) and self.gateway.disk_size(change.ref) == change.wanted.size
+        except GatewayError:
+            return False
 
     def _unjudged(self, change: Change, error: GatewayError) -> Outcome:
         attempt = self.attempts.get(change.ref)
