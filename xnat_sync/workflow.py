@@ -40,7 +40,7 @@ from xnat_sync.core.refs import Ref
 from xnat_sync.core.verification import Fault, Finding, Verification
 from xnat_sync.engine.execute import Execution
 from xnat_sync.engine.observe import observe
-from xnat_sync.engine.pool import open_pool
+from xnat_sync.engine.pool import open_pool, result_of
 from xnat_sync.engine.readback import md5_held, with_read
 from xnat_sync.engine.stop import Stop
 from xnat_sync.gateway.readonly import ReadOnly
@@ -275,7 +275,7 @@ def _read_back(
     """
     with open_pool(lambda: ReadOnly(connect()), options.jobs) as pool:
         futures = {spec.ref: pool.submit(_reading, spec) for spec in specs}
-        found = {ref: future.result() for ref, future in futures.items()}
+        found = {ref: result_of(future) for ref, future in futures.items()}
     proven = frozenset(ref for ref, reading in found.items() if reading is True)
     return proven, [reading for reading in found.values() if isinstance(reading, Finding)]
 

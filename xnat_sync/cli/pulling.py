@@ -14,7 +14,7 @@ from xnat_sync.core.errors import IntegrityError, NotFound, Rejected, UsageError
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.yamltext import yaml_text
 from xnat_sync.engine.harvest import harvest
-from xnat_sync.engine.pool import open_pool
+from xnat_sync.engine.pool import open_pool, result_of
 from xnat_sync.engine.stop import Stop
 from xnat_sync.gateway.readonly import ReadOnly
 from xnat_sync.local.arriving import arriving
@@ -75,7 +75,7 @@ def _bring(pulled: Pulled, state: RemoteState, folder: Path, pool: Pool[Reader])
     futures = {
         place: pool.submit(_download, ref, state.files[ref], folder / place) for place, ref in sorted(owners.items())
     }
-    refused = {place: why for place, future in futures.items() if (why := future.result())}
+    refused = {place: why for place, future in futures.items() if (why := result_of(future))}
     for ref, place in list(pulled.places.items()):
         if place in refused:
             pulled.left.append(f"file {ref.short}: {refused[place]}")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from xnat_sync.core.datatypes import CUSTOM_PREFIX, PROJECT, default_scan_type, generic_attributes
 from xnat_sync.core.errors import NotFound
@@ -26,12 +26,11 @@ from xnat_sync.core.state import (
     is_own,
 )
 from xnat_sync.engine.disk import sizes_on_disk
-from xnat_sync.engine.pool import Pool, gather
+from xnat_sync.engine.pool import Pool, gather, in_turn, result_of
 from xnat_sync.gateway.api import ImageTypes, Reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Iterable, Mapping, Sequence
 
 SESSIONS_A_REQUEST = 100
 """Sessions whose files are listed by one request: XNAT reads every catalog of them before it answers.
@@ -41,7 +40,6 @@ requests share the work.
 """
 
 _Names = frozenset[str]
-_Result = TypeVar("_Result")
 
 
 def observe(project: str, desired: DesiredState, pool: Pool[Reader], *, disk: bool = False) -> RemoteState:
@@ -62,7 +60,7 @@ def observe(project: str, desired: DesiredState, pool: Pool[Reader], *, disk: bo
     listings += [pool.submit(lambda gateway, owner: gateway.own_files(owner), owner) for owner in owners]
     files: dict[Ref, RemoteFile] = {}
     doubled: set[Ref] = set()
-    for listing in _in_turn(listings):
+    for listing in in_turn(listings):
         known = len(files)
         files |= by_ref(listing, desired.files)
         if len(files) - known < len(listing):
@@ -94,7 +92,7 @@ def _hanging(
     }
     asked = sorted(may_be_tied | may_be_lent)
     answers = [pool.submit(lambda gateway, ref: gateway.record(ref), ref) for ref in asked]
-    records = dict(zip(asked, _in_turn(answers), strict=True))
+    records = dict(zip(asked, in_turn(answers), strict=True))
     return (
         frozenset(ref for ref in may_be_tied if is_tied(records[ref], ref.project)),
         frozenset(ref for ref in may_be_lent if holds_others(records[ref], ref.project)),
@@ -104,7 +102,7 @@ def _hanging(
 def _keeps_digests(desired: DesiredState, files: Mapping[Ref, RemoteFile], pool: Pool[Reader]) -> bool | None:
     """Whether the server computes digests; asked for only where one is missing. Not every account is told."""
     if any((held := files.get(ref)) and held.md5 is None for ref in desired.files):
-        return pool.submit(lambda gateway: gateway.server()).result().checksums
+        return result_of(pool.submit(lambda gateway: gateway.server())).checksums
     return None
 
 
@@ -114,18 +112,11 @@ def _listed_twice(listing: Sequence[RemoteFile]) -> set[Ref]:
     return {resource for ref, number in counts.items() if number > 1 and (resource := ref.parent)}
 
 
-def _in_turn(futures: list[Future[_Result]]) -> Iterator[_Result]:
-    """The results in order, none of them held once it was used."""
-    futures.reverse()
-    while futures:
-        yield futures.pop().result()
-
-
 def read_back(project: str, desired: DesiredState, pool: Pool[Reader]) -> Mapping[Ref, RemoteObject]:
     """The objects of a project as the server holds them now, files left out."""
     names = _declared(desired.objects.values(), Level.PROJECT)
     if names:
-        root = pool.submit(lambda gateway: gateway.project(project, names)).result()
+        root = result_of(pool.submit(lambda gateway: gateway.project(project, names)))
         return {root.ref: root, **_read_objects(project, desired, pool)} if root else {}
     return _read_nameless(project, desired, pool)
 
@@ -140,7 +131,7 @@ def _read_nameless(project: str, desired: DesiredState, pool: Pool[Reader]) -> M
     except NotFound:
         return {}
     if not objects:
-        root = pool.submit(lambda gateway: gateway.project(project, frozenset())).result()
+        root = result_of(pool.submit(lambda gateway: gateway.project(project, frozenset())))
     else:
         ref = Ref.project_of(project)
         root = RemoteObject(ref=ref, accession_id=project, xsi_type=PROJECT, project=project)

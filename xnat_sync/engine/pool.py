@@ -3,15 +3,16 @@
 Those compute the digest of a large file (`gateway.hashing`) and log in (`gateway.wire.patience`).
 
 Each worker thread gets a gateway of its own from a factory; what a job returns or raises comes back to the caller's
-thread, which alone owns state, screen and interrupt.
+thread, which alone owns state, screen and interrupt. So it never waits for long at a time: a signal that comes just
+before it begins to wait, or that another thread gets, does not wake it, and is only noticed afterwards.
 """
 
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, TypeVarTuple
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, TypeVarTuple
 
 from xnat_sync.gateway.api import Reader
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 WAITING = 2_000
 """How many items of a stream wait for a worker at a time: each costs memory."""
+_SLICE_SECONDS = 0.1
+"""For so long at most an interrupt may go unnoticed."""
 
 Door = TypeVar("Door", bound=Reader)
 Door_co = TypeVar("Door_co", bound=Reader, covariant=True)
@@ -36,29 +39,6 @@ class Pool(Protocol[Door_co]):
         ...
 
 
-class SerialPool(Generic[Door]):
-    """Runs each job at once in the calling thread: same code, no threads, for tests."""
-
-    def __init__(self, connect: Callable[[], Door]) -> None:
-        self._gateway = connect()
-
-    def submit(self, job: Callable[[Door, *Arguments], Result], *arguments: *Arguments) -> Future[Result]:
-        """Run a job now."""
-        future: Future[Result] = Future()
-        try:
-            future.set_result(job(self._gateway, *arguments))
-        except Exception as error:  # noqa: BLE001 - a future carries whatever its job raised
-            future.set_exception(error)
-        return future
-
-    def close(self) -> None:
-        """Close the gateway."""
-        self._gateway.close()
-
-    def abandon(self) -> None:
-        """Nothing is queued and nothing runs."""
-
-
 class ThreadPool(Generic[Door]):
     """Runs up to ``jobs`` jobs at a time, each thread with its own gateway."""
 
@@ -67,15 +47,22 @@ class ThreadPool(Generic[Door]):
         self._local = threading.local()
         self._gateways: list[Door] = []
         self._lock = threading.Lock()
+        self._unfinished: set[Future[Any]] = set()
         self._executor = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="xnat-sync")
 
     def submit(self, job: Callable[[Door, *Arguments], Result], *arguments: *Arguments) -> Future[Result]:
         """Queue a job."""
-        return self._executor.submit(lambda: job(self._gateway(), *arguments))
+        future = self._executor.submit(lambda: job(self._gateway(), *arguments))
+        self._unfinished.add(future)
+        future.add_done_callback(self._unfinished.discard)
+        return future
 
     def close(self) -> None:
         """Drop what is queued, wait for what runs, close the gateways."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        self.abandon()
+        for future in tuple(self._unfinished):
+            _await(future)
+        self._executor.shutdown()
         for gateway in self._gateways:
             gateway.close()
 
@@ -95,11 +82,11 @@ class ThreadPool(Generic[Door]):
 
 @contextmanager
 def open_pool(connect: Callable[[], Door], jobs: int) -> Iterator[Pool[Door]]:
-    """A pool for a block of work; with one job at a time nothing leaves the calling thread.
+    """A pool for a block of work.
 
     Who interrupts the block does not want to wait for what runs in other threads.
     """
-    pool: SerialPool[Door] | ThreadPool[Door] = SerialPool(connect) if jobs <= 1 else ThreadPool(connect, jobs)
+    pool = ThreadPool(connect, jobs)
     try:
         yield pool
     except KeyboardInterrupt:
@@ -111,9 +98,22 @@ def open_pool(connect: Callable[[], Door], jobs: int) -> Iterator[Pool[Door]]:
     pool.close()
 
 
+def result_of(future: Future[Result]) -> Result:
+    """What a job returned, once it has ended; what it raised is raised."""
+    _await(future)
+    return future.result()
+
+
 def gather(futures: Sequence[Future[Result]]) -> list[Result]:
     """The results in order; the first failure is raised."""
-    return [future.result() for future in futures]
+    return [result_of(future) for future in futures]
+
+
+def in_turn(futures: list[Future[Result]]) -> Iterator[Result]:
+    """The results in order; the list is emptied, so that none is held once it was used. The first failure is raised."""
+    futures.reverse()
+    while futures:
+        yield result_of(futures.pop())
 
 
 def stream(job: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> Iterator[Result]:
@@ -121,6 +121,14 @@ def stream(job: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> I
     if jobs <= 1 or len(items) <= 1:
         yield from map(job, items)
         return
-    with ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="xnat-sync") as executor:
+    executor = ThreadPoolExecutor(max_workers=jobs, thread_name_prefix="xnat-sync")
+    try:
         for start in range(0, len(items), WAITING):
-            yield from executor.map(job, items[start : start + WAITING])
+            yield from in_turn([executor.submit(job, item) for item in items[start : start + WAITING]])
+    finally:
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _await(future: Future[Any]) -> None:
+    while not future.done():
+        wait((future,), timeout=_SLICE_SECONDS)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from concurrent.futures import as_completed
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.changes import Action, Change
@@ -17,6 +16,7 @@ from xnat_sync.core.errors import IntegrityError, UsageError, XnatSyncError
 from xnat_sync.core.outcome import Failure, Outcome, Status
 from xnat_sync.core.prune import holds_derived
 from xnat_sync.core.refs import Level, Ref
+from xnat_sync.engine.pool import result_of
 from xnat_sync.local.arriving import arriving
 
 if TYPE_CHECKING:
@@ -47,10 +47,9 @@ def back_up(plan: Plan, folder: Path, pool: Pool[Reader]) -> Mapping[Ref, Outcom
         raise UsageError(f"cannot make the backup folder: {error}") from error
     jobs = {pool.submit(_keep, change.ref, folder): change for change in changes}
     refused = {}
-    for job in as_completed(jobs):
-        change = jobs[job]
+    for job, change in jobs.items():
         try:
-            job.result()
+            result_of(job)
         except (XnatSyncError, OSError) as error:
             refused[change.ref] = _refused(change, error)
     return refused
