@@ -55,7 +55,7 @@ def desired(count: int) -> DesiredState:
     alike = Alike()
     for ref, number in files(count):
         path = f"/data/study/{ref.short}"
-        origin = Origin(file="study.yaml", line=number + 1, column=1, pointer=f"/subjects/{ref.short}")
+        origin = Origin(file="study.yaml", line=number + 1, column=1, path=("subjects", *ref[1:]))
         wanted[ref] = FileSpec(ref=ref, path=path, size=number + 1, mtime_ns=number, format="NIFTI", origin=origin)
         for above in ref.ancestors():
             if above not in objects and above.level is not Level.RESOURCE:

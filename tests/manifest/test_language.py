@@ -498,6 +498,8 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(load: Load) -> None:
 def test_x_keys_are_passed_over_but_x_labels_are_not(load: Load) -> None:
     loaded = load(HEAD + "x-a: [1]\nsubjects:\n  x-ray: {x-note: {deep: 1}, gender: male}\n")
     assert fields(loaded, "x-ray") == {"gender": "male"}
+    loaded = load(HEAD + 'subjects:\n  s1: {"\\x78-note": {deep: 1}, gender: male}\n')
+    assert fields(loaded, "s1") == {"gender": "male"}
 
 
 def test_every_error_of_all_manifests_comes_at_once(load: Load) -> None:

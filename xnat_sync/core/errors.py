@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,15 +41,22 @@ class Severity(enum.Enum):
     INFO = "info"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
-    """Where a user wrote something: file, line and column from 1, and the JSON pointer inside the document."""
+class Origin(NamedTuple):
+    """Where a user wrote something: file, line and column from 1, and the keys and indices that lead there.
+
+    A tuple, because everything in a study has one, and few are ever told.
+    """
 
     file: str
     line: int
     column: int
-    pointer: str = ""
+    path: tuple[str | int, ...] = ()
     excerpt: str = ""
+
+    @property
+    def pointer(self) -> str:
+        """The path as a JSON pointer (RFC 6901)."""
+        return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in self.path)
 
     def to_data(self) -> dict[str, object]:
         """Plain JSON values."""

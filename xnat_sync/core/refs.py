@@ -33,13 +33,8 @@ class Level(enum.IntEnum):
 
 
 _MARKED = {Level.SCAN: "scan:", Level.RESOURCE: "resource:"}
-_PARENTS = {
-    Level.SUBJECT: {Level.PROJECT},
-    Level.SESSION: {Level.SUBJECT},
-    Level.SCAN: {Level.SESSION},
-    Level.RESOURCE: {Level.PROJECT, Level.SUBJECT, Level.SESSION, Level.SCAN},
-    Level.FILE: {Level.RESOURCE},
-}
+_DEPTHS_ABOVE: tuple[tuple[int, ...], ...] = ((), (1,), (2,), (3,), (1, 2, 3, 4), (5,))
+"""For each level how long the ref may be below which it lies."""
 
 
 class _Skipped(str):
@@ -111,7 +106,7 @@ class Ref(tuple[str, ...]):
     def child(self, level: Level, label: str) -> Ref:
         """The ref of a child; a level that cannot lie below this one is a ``ValueError``."""
         depth = len(self)
-        if depth - 1 not in _PARENTS[level]:
+        if depth not in _DEPTHS_ABOVE[level]:
             raise ValueError(f"a {level.noun} cannot lie below a {self.level.noun}")
         return Ref((*self, label) if level == depth else (*self, *(_SKIPPED,) * (level - depth), label))
 

@@ -75,7 +75,7 @@ class Document:
     """One manifest: its name as people would type it, its lines, and its content.
 
     ``broken`` are the places whose content does not fit the schema; `Node.entries` passes over them. Without
-    ``may_use_environment`` no text below has ``${env:`` in it.
+    ``may_use_environment`` no text below has ``${env:`` in it; without ``may_have_notes`` no key begins with ``x-``.
     """
 
     name: str
@@ -83,6 +83,7 @@ class Document:
     data: Map
     broken: set[Path] = field(default_factory=set)
     may_use_environment: bool = True
+    may_have_notes: bool = True
 
     def root(self) -> Node:
         """The whole content as a node."""
@@ -98,11 +99,11 @@ class Document:
             node = below
         return node
 
-    def origin(self, mark: int, pointer: str = "") -> Origin:
+    def origin(self, mark: int, path: Path = ()) -> Origin:
         """The origin of a packed place."""
-        line, column = mark >> COLUMN_BITS, mark & _COLUMN_MASK
+        line = mark >> COLUMN_BITS
         excerpt = self.lines[line] if line < len(self.lines) else ""
-        return Origin(file=self.name, line=line + 1, column=column + 1, pointer=pointer, excerpt=excerpt)
+        return Origin(self.name, line + 1, (mark & _COLUMN_MASK) + 1, path, excerpt)
 
 
 class Node:
@@ -183,9 +184,10 @@ class Node:
     def entries(self) -> dict[str, Node]:
         """The sound entries of a mapping whose keys are words of the language, without the ``x-`` ones."""
         if self._words is None:
-            labels = self.labels()
-            private = [key for key in labels if key[:2] == "x-"]
-            self._words = {key: node for key, node in labels.items() if key[:2] != "x-"} if private else labels
+            words = self.labels()
+            if self.document.may_have_notes and any(key[:2] == "x-" for key in words):
+                words = {key: node for key, node in words.items() if key[:2] != "x-"}
+            self._words = words
         return self._words
 
     def get(self, key: str) -> Node | None:
@@ -240,19 +242,10 @@ class Node:
         """The keys and indices from the top of the document."""
         return () if self._above is None else (*self._above, self.key)
 
-    @property
-    def pointer(self) -> str:
-        """The JSON pointer (RFC 6901)."""
-        path = self.path
-        joined = "/".join(map(str, path))
-        if "~" not in joined and joined.count("/") == len(path) - 1:
-            return "/" + joined
-        return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
-
     def origin(self) -> Origin:
         """Where the value was written."""
-        return self.document.origin(self._marks[1], self.pointer)
+        return self.document.origin(self._marks[1], self.path)
 
     def key_origin(self) -> Origin:
         """Where the key was written; an item of a list has only its value."""
-        return self.document.origin(self._marks[0], self.pointer)
+        return self.document.origin(self._marks[0], self.path)

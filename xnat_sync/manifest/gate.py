@@ -6,7 +6,7 @@ No message has the text that was found, nor a line of the manifest that could ha
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.datatypes import CUSTOM_PREFIX
@@ -67,6 +67,9 @@ class Gate:
     def take_file(self, spec: FileSpec, found: Sequence[Clue]) -> None:
         """Take what a file's content gives away, its name with the folders of its resource, and the resource's."""
         own = _name_clues(spec.ref.label)
+        self._take_resource(spec)
+        if not own and not found:
+            return
         if any(RULES[clue.rule].severity is Severity.ERROR for clue in own):
             # No message about anything else names it either: it must get another name first.
             for label in (spec.ref.label, spec.path):
@@ -74,19 +77,24 @@ class Gate:
                 self._concealed[base] = next((clue.name for clue in _name_clues(base) if clue.name), base)
         # A name that is a clue itself is not repeated beside another.
         safe = next((clue.name for clue in own), None) or spec.ref.label.rpartition("/")[2]
-        resource = spec.ref.parent
-        if resource is not None and resource not in self._resources:
-            self._resources.add(resource)
-            for clue in _label_clues(resource):
-                if not self._ignores.covers(clue.rule, None):
-                    self._add(clue, f"resource {clue.name}", spec.origin, resource.parent)
         for clue in (*found, *own):
             if not self._ignores.covers(clue.rule, spec.path):
                 self._add(clue, safe, spec.origin, spec.ref.parent if own else spec.ref)
 
+    def _take_resource(self, spec: FileSpec) -> None:
+        """Take what the label of a file's resource gives away, once for each resource."""
+        clues = _label_clues(Level.RESOURCE, spec.ref[Level.RESOURCE])
+        resource = spec.ref.parent if clues else None
+        if resource is None or resource in self._resources:
+            return
+        self._resources.add(resource)
+        for clue in clues:
+            if not self._ignores.covers(clue.rule, None):
+                self._add(clue, f"resource {clue.name}", spec.origin, resource.parent)
+
     def take_object(self, spec: ObjectSpec) -> None:
         """Take what an object's label and attributes give away."""
-        named = _label_clues(spec.ref)
+        named = _label_clues(spec.ref.level, spec.ref.label)
         said = _attribute_clues(spec)
         if not named and not said:
             return
@@ -116,7 +124,7 @@ class Gate:
             words = self._words.setdefault(clue.rule, {})
             words.update({clue.what: None} if clue.what else {})
             return
-        place = replace(origin, excerpt="", pointer="") if origin else None
+        place = origin._replace(excerpt="", path=()) if origin else None
         group = self._groups.setdefault((clue.rule, clue.what), _Group(place, ref))
         group.names[name] = None
         group.count += 1
@@ -140,8 +148,9 @@ def _name_clues(name: str) -> Sequence[Clue]:
     return clues
 
 
-def _label_clues(ref: Ref) -> Sequence[Clue]:
-    label, level = ref.label, ref.level
+# The labels of scans and resources are the same few in every session.
+@functools.lru_cache(maxsize=4096)
+def _label_clues(level: Level, label: str) -> Sequence[Clue]:
     if level is Level.PROJECT:
         return ()
     found = traces(label)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -78,7 +77,7 @@ def _dissenters(said: list[Node]) -> list[Node]:
 def _discreet(node: Node) -> Origin:
     """The place of an address without the line itself if that may hold a password."""
     origin = node.origin()
-    return replace(origin, excerpt="") if "@" in origin.excerpt else origin
+    return origin._replace(excerpt="") if "@" in origin.excerpt else origin
 
 
 def _check_server(node: Node, problems: Problems) -> None:

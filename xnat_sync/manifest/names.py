@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from xnat_sync.core.localside import Breach
@@ -13,6 +14,8 @@ LONGEST_LABEL = 255
 LONGEST_NAME = 255
 
 _OTHER = "choose another label"
+# The same few scan IDs and resources stand in every session.
+_KNOWN = functools.lru_cache(maxsize=4096)
 
 # `XftStringUtils.isValidId`; XNAT applies it to some labels only and fails later on the others.
 _LABEL = re.compile(r"[A-Za-z0-9_-]+")
@@ -27,6 +30,7 @@ _LONE = re.compile(r"[\ud800-\udfff]")
 _AWKWARD = re.compile(r"[\[\]%#{};?\"<>^`|]")
 
 
+@_KNOWN
 def label_breach(level: Level, label: str) -> Breach | None:
     """What is wrong with the label of a project, subject, session or scan."""
     if not _LABEL.fullmatch(label):
@@ -44,6 +48,7 @@ def label_breach(level: Level, label: str) -> Breach | None:
     return None
 
 
+@_KNOWN
 def resource_breach(label: str) -> Breach | None:
     """What is wrong with the label of a resource.
 

@@ -65,7 +65,7 @@ def _concealed(problem: Problem, names: Mapping[str, str]) -> Problem:
     if ref is not None and ref.label.rpartition("/")[2] in names:
         ref = ref.parent
     if origin is not None and any(name in origin.excerpt for name in names):
-        origin = replace(origin, excerpt="", pointer="")
+        origin = origin._replace(excerpt="", path=())
     return replace(problem, summary=summary, ref=ref, origin=origin)
 
 

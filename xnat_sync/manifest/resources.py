@@ -58,6 +58,7 @@ class ResourceReader:
         # What lies below a session stands in one place; a project or subject may be described in several manifests.
         shared = parent.level <= Level.SUBJECT
         named = [(parent.child(Level.RESOURCE, label), node) for label, node in resources.labels().items()]
+        written_here = own.labels() if own else {}
         for ref, node in named:
             breach = resource_breach(ref.label)
             if breach:
@@ -65,7 +66,7 @@ class ResourceReader:
             if shared:
                 self._study.spell(ref, node)
             if not shared or self._study.claim(ref, node):
-                self._resource(ref, node, scope, own=own is not None and ref.label in own.labels())
+                self._resource(ref, node, scope, own=ref.label in written_here)
         if not shared:
             self._study.spell_all(named)
 
@@ -89,9 +90,9 @@ class ResourceReader:
             if request.pattern and not taken:
                 # An image is there even if nothing belongs to it.
                 self._study.vacant[ref] = f"{scope.root}/{request.pattern}{'/*' * request.beside}"
-        self._check_folders(ref, taken)
         self._check_pairs(ref, taken)
         if len(taken) > 1:
+            self._check_folders(ref, taken)
             self._study.spell_all([(ref.child(Level.FILE, name), node) for name, (_, node) in taken.items()])
 
     def _request(
@@ -226,6 +227,8 @@ def _plain(text: str | None) -> str | None:
 
 def _wrong_number(request: FileRequest, pattern: str, found: Sequence[FoundFile]) -> str | None:
     count = len(found)
+    if count == 1 and request.expect is None:
+        return None
     if not count:
         few = "" if request.expect is None else f"; {request.expect} expected"
         return None if request.optional else f"nothing matches {shown(pattern)}{few}"

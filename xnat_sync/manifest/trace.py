@@ -35,7 +35,6 @@ class Trace:
 
 def layer_of(origin: Origin) -> str:
     """In a word or two, which part of a manifest a place lies in."""
-    parts = origin.pointer.split("/")
-    if "defaults" in parts:
+    if "defaults" in origin.path:
         return "defaults"
-    return _LAYERS.get(parts[1] if len(parts) > 1 else "", "the tree")
+    return _LAYERS.get(str(origin.path[0]) if origin.path else "", "the tree")

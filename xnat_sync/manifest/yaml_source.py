@@ -45,8 +45,14 @@ def parse(text: str, name: str, memory: Memory | None = None) -> tuple[Document 
     text = text.removeprefix("\ufeff")
     lines = text.splitlines()
     # A backslash may be the escape that spells any of its characters.
-    may_use_environment = "${env:" in text or "\\" in text
-    document = Document(name=name, lines=lines, data=Map(), may_use_environment=may_use_environment)
+    escapes = "\\" in text
+    document = Document(
+        name=name,
+        lines=lines,
+        data=Map(),
+        may_use_environment=escapes or "${env:" in text,
+        may_have_notes=escapes or "x-" in text,
+    )
     known = recall(memory, text)
     if known is not None:
         document.data = known
