@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from xnat_sync.core.datatypes import PROJECT, SUBJECT, default_scan_type, known_types
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import Alike, ObjectSpec
+from xnat_sync.manifest.alike import ScansAlike
 from xnat_sync.manifest.attributes import read_attributes
 from xnat_sync.manifest.defaults import merged, written_out
 from xnat_sync.manifest.document import FromEnvironment, shown
 from xnat_sync.manifest.environment import uses_environment
 from xnat_sync.manifest.names import label_breach
 from xnat_sync.manifest.pruning import read_prune
+from xnat_sync.manifest.requests import FileRequest
 from xnat_sync.manifest.resources import ResourceReader, Scope, is_absent
 from xnat_sync.manifest.schema import did_you_mean
 from xnat_sync.manifest.study import Study
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from xnat_sync.core.localside import LocalSide
+    from xnat_sync.manifest.alike import Understood
     from xnat_sync.manifest.document import Node
     from xnat_sync.manifest.expand import Expander
     from xnat_sync.manifest.problems import Problems
@@ -81,6 +84,7 @@ class _Builder:
         self._problems = study.problems
         self._resources = resources
         self._alike = Alike()
+        self._scans = None if study.is_traced else ScansAlike()
 
     def take(self, part: Part) -> None:
         """Add one document to the study."""
@@ -125,6 +129,12 @@ class _Builder:
 
     def _scan(self, ref: Ref, node: Node, scope: Scope, session_type: str) -> bool:
         """Read a scan; true if it shall exist."""
+        wording = self._scans.wording(node, scope.defaults, session_type) if self._scans else None
+        known = self._scans.find(wording) if self._scans else None
+        if known and label_breach(ref.level, ref.label) is None:
+            self._take_like(known, ref, node, scope)
+            return True
+        told = self._problems.told
         if self._gone(ref, node):
             return False
         written = written_out(node, self._problems)
@@ -132,11 +142,24 @@ class _Builder:
         usual = default_scan_type(session_type) or "" if session_type else None
         xsi_type = self._xsi_type(ref, body, node, usual)
         self._want(ref, xsi_type, body, node)
-        self._resources.read(ref, body, written, scope)
+        read = self._resources.read(ref, body, written, scope)
         wish = body.entries().get("from_image")
         if wish is not None and wish.text:
             self._study.from_image[ref] = str(wish.text)
+        if self._scans and wording and self._problems.told == told:
+            self._scans.keep(wording, node, self._study.objects[ref], self._study.from_image.get(ref), read)
         return True
+
+    def _take_like(self, known: Understood, ref: Ref, node: Node, scope: Scope) -> None:
+        """Take a scan that says what another one said before it, but for its files."""
+        fields, origin = known.fields, node.key_origin()
+        self._study.want(ObjectSpec(ref=ref, xsi_type=known.xsi_type, fields=fields, origin=origin), {})
+        for resource, steps in known.resources:
+            files = node.descendant(steps)
+            request = FileRequest(node=files, pattern=files.text)
+            self._resources.take(ref.child(Level.RESOURCE, resource.label), resource, (request,), scope)
+        if known.from_image:
+            self._study.from_image[ref] = known.from_image
 
     def _within(self, scope: Scope, node: Node) -> Scope:
         return replace(scope, defaults=scope.defaults.within(node, self._problems))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from xnat_sync.core.errors import Origin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 Data: TypeAlias = "str | Map | Seq | None"
 Path: TypeAlias = tuple[str | int, ...]
@@ -157,6 +157,16 @@ class Node:
             return Node(self.document, self.path, key, self.value[key], (mark, mark))
         return None
 
+    def descendant(self, steps: Sequence[str]) -> Node:
+        """What some keys lead to from here, which must be there: `child` after `child`, without those between."""
+        value, marks = self.value, self._marks
+        for step in steps:
+            assert isinstance(value, Map)
+            place = 2 * list(value).index(step)
+            marks = (value.marks[place], value.marks[place + 1])
+            value = value[step]
+        return Node(self.document, (*self.path, *steps[:-1]), steps[-1], value, marks)
+
     def sound(self) -> Iterator[Node]:
         """The children that fit the schema."""
         broken = self.document.broken
@@ -192,19 +202,19 @@ class Node:
 
     def get(self, key: str) -> Node | None:
         """One of the sound entries. Where no other is asked for, none of the others is made."""
-        return self.child(key) if self._is_as_written else self.entries().get(key)
+        return self.child(key) if self.is_as_written else self.entries().get(key)
 
     def said(self, key: str) -> str | None:
         """The text of an entry, ``None`` where there is none."""
-        if self._is_as_written and isinstance(self.value, Map):
+        if self.is_as_written and isinstance(self.value, Map):
             value = self.value.get(key)
             return value if isinstance(value, str) else None
         node = self.entries().get(key)
         return node.text if node is not None else None
 
     @property
-    def _is_as_written(self) -> bool:
-        """Whether its entries are those of its value."""
+    def is_as_written(self) -> bool:
+        """Whether its entries are those of its value, all of them sound, and none was asked for yet."""
         return self._entries is None and not self.document.broken
 
     def has(self, key: str) -> bool:

@@ -24,6 +24,8 @@ class Problems:
     def __init__(self) -> None:
         self._found: dict[tuple[object, ...], Problem] = {}
         self._names: dict[str, str] = {}
+        self.told = 0
+        """How often something was noted, equal problems too."""
 
     def add(self, rule: str, summary: str, origin: Origin | None, *, hint: str = "", ref: Ref | None = None) -> None:
         """Note a breach of a rule; the rule's remedy is the hint unless a better one is given."""
@@ -36,6 +38,7 @@ class Problems:
     def extend(self, problems: Iterable[Problem]) -> None:
         """Note problems that were found elsewhere."""
         for problem in problems:
+            self.told += 1
             self._found.setdefault((problem.rule, problem.summary, problem.origin), problem)
 
     def conceal(self, names: Mapping[str, str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from xnat_sync.core.bids import place_of
 from xnat_sync.core.explicit import exactly
@@ -18,7 +18,7 @@ from xnat_sync.manifest.requests import FileRequest, read_requests
 from xnat_sync.manifest.study import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from xnat_sync.core.errors import Origin
     from xnat_sync.core.localside import FoundFile, LocalSide
@@ -41,6 +41,15 @@ class Scope:
     """Whether the root is no folder, which is told once, and not again with each file."""
 
 
+class ReadResource(NamedTuple):
+    """A resource that is understood: where its files are written, and how XNAT shall label them."""
+
+    label: str
+    files: Node
+    format: str | None
+    content: str | None
+
+
 class ResourceReader:
     """Turns the ``resources`` of any object into files of the study."""
 
@@ -49,11 +58,15 @@ class ResourceReader:
         self._local = local
         self._problems = study.problems
 
-    def read(self, parent: Ref, body: Node, written: Node, scope: Scope) -> None:
-        """Read the resources of ``body``, an object over its defaults; ``written`` is the object by itself."""
+    def read(self, parent: Ref, body: Node, written: Node, scope: Scope) -> Sequence[ReadResource]:
+        """Read the resources of ``body``, an object over its defaults; ``written`` is the object by itself.
+
+        What comes back are those that say which files they have.
+        """
         resources = body.entries().get("resources")
         if resources is None:
-            return
+            return ()
+        read: list[ReadResource] = []
         own = written.entries().get("resources")
         # What lies below a session stands in one place; a project or subject may be described in several manifests.
         shared = parent.level <= Level.SUBJECT
@@ -66,15 +79,19 @@ class ResourceReader:
             if shared:
                 self._study.spell(ref, node)
             if not shared or self._study.claim(ref, node):
-                self._resource(ref, node, scope, own=ref.label in written_here)
+                resource = self._resource(ref, node, scope, own=ref.label in written_here)
+                if resource:
+                    read.append(resource)
+                    self.take(ref, resource, read_requests(resource.files, self._problems), scope)
         if not shared:
             self._study.spell_all(named)
+        return read
 
-    def _resource(self, ref: Ref, node: Node, scope: Scope, *, own: bool) -> None:
+    def _resource(self, ref: Ref, node: Node, scope: Scope, *, own: bool) -> ReadResource | None:
         written = resource_body(node)
         if is_absent(written, self._study):
             self._study.want_absent(ref, node)
-            return
+            return None
         body = merged(written, scope.defaults.resource)
         read_prune(ref, body, self._study)
         files = body.get("files")
@@ -82,11 +99,14 @@ class ResourceReader:
             # A default may say how the files of a resource are labelled where there are none.
             if own and not written.has("files"):
                 self._problems.add("XS216", f"the resource {ref.label} names no files", node.key_origin(), ref=ref)
-            return
-        labels = {"format": _plain(body.said("format")), "content": _plain(body.said("content"))}
+            return None
+        return ReadResource(ref.label, files, _plain(body.said("format")), _plain(body.said("content")))
+
+    def take(self, ref: Ref, resource: ReadResource, requests: Iterable[FileRequest], scope: Scope) -> None:
+        """Take what a resource asks for into the study, as far as the disk has it."""
         taken: _Taken = {}
-        for request in read_requests(files, self._problems):
-            self._request(ref, request, scope, labels, taken)
+        for request in requests:
+            self._request(ref, request, scope, resource, taken)
             if request.pattern and not taken:
                 # An image is there even if nothing belongs to it.
                 self._study.vacant[ref] = f"{scope.root}/{request.pattern}{'/*' * request.beside}"
@@ -95,9 +115,7 @@ class ResourceReader:
             self._check_folders(ref, taken)
             self._study.spell_all([(ref.child(Level.FILE, name), node) for name, (_, node) in taken.items()])
 
-    def _request(
-        self, ref: Ref, request: FileRequest, scope: Scope, labels: dict[str, str | None], taken: _Taken
-    ) -> None:
+    def _request(self, ref: Ref, request: FileRequest, scope: Scope, resource: ReadResource, taken: _Taken) -> None:
         if request.pattern is None:
             absent = ref.child(Level.FILE, request.name or "")
             if self._fits(absent, request):
@@ -108,7 +126,7 @@ class ResourceReader:
             image = str(request.pattern).removeprefix("./")
             for side in self._local.side_files(scope.root, image):
                 below = FileRequest(node=request.node, pattern=exactly(side), name=place_of(side, image))
-                self._request(ref, below, scope, labels, taken)
+                self._request(ref, below, scope, resource, taken)
             return
         for found in self._find(ref, request, origin, scope):
             name = self._target(found, request)
@@ -128,8 +146,8 @@ class ResourceReader:
                 path=found.path,
                 size=found.size,
                 md5=request.md5,
-                format=labels.get("format"),
-                content=labels.get("content"),
+                format=resource.format,
+                content=resource.content,
                 mtime_ns=found.mtime_ns,
                 origin=origin,
             )
@@ -198,6 +216,8 @@ class ResourceReader:
     def _check_pairs(self, ref: Ref, taken: _Taken) -> None:
         """Half a pair is of no use to who downloads the resource."""
         halves = [name for name in taken if name[-4:].lower() in _MATES]
+        if not halves:
+            return
         known = {name.lower() for name in halves}
         for name in halves:
             mate = _MATES[name[-4:].lower()]

@@ -44,6 +44,11 @@ class Study:
         return DesiredState(objects=self.objects, files=self.files, absent=self.absent, prune=self.prune, vacant=vacant)
 
     @property
+    def is_traced(self) -> bool:
+        """Whether somebody wants to know where each value was written."""
+        return self._trace is not None
+
+    @property
     def prunes_objects(self) -> bool:
         """Whether a subject, session or scan that nobody names is to be deleted anywhere."""
         return any(level < Level.RESOURCE for rule in self.prune.values() for level in rule.levels)
