@@ -10,7 +10,7 @@ before it begins to wait, or that another thread gets, does not wake it, and is 
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, TypeVarTuple
 
@@ -130,5 +130,9 @@ def stream(job: Callable[[Item], Result], items: Sequence[Item], jobs: int) -> I
 
 
 def _await(future: Future[Any]) -> None:
-    while not future.done():
-        wait((future,), timeout=_SLICE_SECONDS)
+    # Not on the future's own condition: an interrupt in the middle of its Python code may leave it locked.
+    running = threading.Lock()
+    running.acquire()
+    future.add_done_callback(lambda _: running.release())
+    while not running.acquire(timeout=_SLICE_SECONDS):
+        pass
