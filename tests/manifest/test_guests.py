@@ -121,6 +121,14 @@ def test_subjects_in_files_of_their_own(folder: Path) -> None:
     assert spread.desired == load(TOP + RULES + TREES).desired
 
 
+def test_a_note_in_any_of_the_documents_is_passed_over(folder: Path) -> None:
+    one = "    subjects: {sub-03: {gender: male}, sub-01: {gender: other}}\n"
+    two = "    subjects: {sub-01: {x-note: why, x-more: {any: thing}}}\n"
+    loaded = load(TOP + "    include: [one.yaml, two.yaml]\n" + RULES, one=one, two=two)
+    assert fields(loaded, "sub-01") == {"gender": "other", "age": "30"}
+    assert not loaded.problems
+
+
 def test_a_value_says_where_it_was_written(folder: Path) -> None:
     trace = Trace("sub-01/sub-01_ses-1")
     loaded = load(TOP + "    include: trees.yaml\n" + RULES, trees=TREES, trace=trace)

@@ -385,6 +385,13 @@ def test_a_name_on_the_disk_that_is_not_utf8(load: Load, study: Path) -> None:
     assert [problem.rule for problem in caught.value.problems] == ["XS210"]
 
 
+@pytest.mark.parametrize("files", ["{from: ''}", "{from: [a]}", "{from: a.nii}"])
+def test_files_that_are_a_mapping_with_from(load: Load, files: str) -> None:
+    with pytest.raises(ManifestError) as caught:
+        load(one_scan(f"{{resources: {{NIFTI: {{files: {files}}}}}}}"))
+    assert {problem.rule for problem in caught.value.problems} <= {"XS020", "XS021"}
+
+
 def test_includes_reach_upwards(load: Load) -> None:
     loaded = load(
         "version: 1\n",

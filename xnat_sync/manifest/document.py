@@ -194,8 +194,10 @@ class Node:
     def entries(self) -> dict[str, Node]:
         """The sound entries of a mapping whose keys are words of the language, without the ``x-`` ones."""
         if self._words is None:
+            # What was put together may come from several documents.
+            may_have_notes = self._entries is not None or self.document.may_have_notes
             words = self.labels()
-            if self.document.may_have_notes and any(key[:2] == "x-" for key in words):
+            if may_have_notes and any(key[:2] == "x-" for key in words):
                 words = {key: node for key, node in words.items() if key[:2] != "x-"}
             self._words = words
         return self._words

@@ -44,9 +44,10 @@ def read_requests(files: Node, problems: Problems) -> Iterator[FileRequest]:
                 if request:
                     yield request
         case Map():
-            if "from" in files.value and isinstance(files.value["from"], str):
+            stray = files.labels().get("from")
+            if stray is not None and stray.text is not None:
                 hint = "write a list: files: [{from: …}]; a mapping has names inside the resource as keys"
-                problems.add("XS021", "files has the key from", files.labels()["from"].key_origin(), hint=hint)
+                problems.add("XS021", "files has the key from", stray.key_origin(), hint=hint)
                 return
             for name, item in files.labels().items():
                 request = _named(name, item, problems)
