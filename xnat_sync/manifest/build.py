@@ -84,7 +84,7 @@ class _Builder:
         self._problems = study.problems
         self._resources = resources
         self._alike = Alike()
-        self._scans = None if study.is_traced else ScansAlike()
+        self._scans = ScansAlike()
 
     def take(self, part: Part) -> None:
         """Add one document to the study."""
@@ -129,8 +129,9 @@ class _Builder:
 
     def _scan(self, ref: Ref, node: Node, scope: Scope, session_type: str) -> bool:
         """Read a scan; true if it shall exist."""
-        wording = self._scans.wording(node, scope.defaults, session_type) if self._scans else None
-        known = self._scans.find(wording) if self._scans else None
+        # Whoever asks where values were written asks it of every scan.
+        wording = None if self._study.is_traced else self._scans.wording(node, scope.defaults, session_type)
+        known = self._scans.find(wording)
         if known and label_breach(ref.level, ref.label) is None:
             self._take_like(known, ref, node, scope)
             return True
@@ -146,7 +147,7 @@ class _Builder:
         wish = body.entries().get("from_image")
         if wish is not None and wish.text:
             self._study.from_image[ref] = str(wish.text)
-        if self._scans and wording and self._problems.told == told:
+        if wording and self._problems.told == told:
             self._scans.keep(wording, node, self._study.objects[ref], self._study.from_image.get(ref), read)
         return True
 
