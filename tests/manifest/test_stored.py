@@ -94,6 +94,13 @@ def test_a_document_that_is_known_is_not_read(text: str, memory: Remembering, mo
     assert again.name == "y"
 
 
+def test_what_other_code_kept_is_read_anew(memory: Remembering, monkeypatch: pytest.MonkeyPatch) -> None:
+    parse("a: b", "x", memory)
+    monkeypatch.setattr(stored, "CACHE_VERSION", stored.CACHE_VERSION + 1)
+    parse("a: b", "x", memory)
+    assert len(memory.kept) == 2
+
+
 @pytest.mark.parametrize("text", ["a: b\na: c", "a: &x b\nc: *x", "a: [b", ""])
 def test_what_is_wrong_or_shared_is_not_kept(text: str, memory: Remembering) -> None:
     parse(text, "x", memory)

@@ -2,7 +2,7 @@
 
 Only what holds is kept: nothing is wrong with the files, none of them changed within two seconds before it was looked
 at, and what was found depends on nothing but them. It holds as long as every one of them has the same path, name,
-size, inode and both times of the last change, and as long as the code that looks is the same to the letter.
+size, inode and both times of the last change, and as long as `CACHE_VERSION` and the Python that looks are the same.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import os
 import struct
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from xnat_sync.core.localside import Clue, Inspection
@@ -22,12 +21,19 @@ from xnat_sync.local.stamps import is_settled, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from xnat_sync.core.localside import LocalFile
     from xnat_sync.local.cache_file import CacheFile
 
 NAME = "looks.v1.sqlite3"
 VERSION = 1
+"""Layout of the file. A file of another layout is not touched."""
+CACHE_VERSION = 1
+"""Raise this whenever the code that looks into files may find something else than before.
+
+Results kept under another number are forgotten. `tests/local/test_cache_versions.py` says when the number is due.
+"""
 
 _BATCH = 5_000
 # So many hits come quickly enough for others to wait.
@@ -44,7 +50,6 @@ _MOST_DECODED = 4096
 _MOST_KEPT = 32
 # The other file of a pair is looked at too, wherever it is.
 _PAIRS = (".hdr", ".img")
-_JUDGES = ("core", "local")
 
 
 class LookCache(Protocol):
@@ -236,10 +241,8 @@ def _digest(data: bytes) -> bytes:
 
 
 def _code() -> bytes:
-    """A digest of the code that looks into files: another version of it may find something else."""
-    package = Path(__file__).parents[1]
-    modules = [module for name in _JUDGES for module in sorted((package / name).glob("*.py"))]
-    return _digest(b"".join([sys.version.encode(), *(module.read_bytes() for module in modules)]))
+    """Return a digest of what decides besides the files: the version of this code, and the Python that runs it."""
+    return _digest(f"{CACHE_VERSION} {sys.version}".encode())
 
 
 def _has_pair(files: Sequence[LocalFile]) -> bool:
