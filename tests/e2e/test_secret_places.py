@@ -98,7 +98,7 @@ def forms(secret: str) -> set[str]:
 def test_a_good_login_shows_nothing(
     server: RunningServer, http: Any, study: Path, planted: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from xnat_sync.server.users import add_user
+    from xnat_sync.server.identity.users import add_user
 
     with server.context.store.write() as db:
         add_user(db, "boss", SECRET, admin=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from xnat_sync.server.identity.login_sessions import Sessions
 from xnat_sync.server.running import RunningServer, running
-from xnat_sync.server.sessions import Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,8 +10,8 @@ import requests
 import xnat
 from xnat.exceptions import XNATExpiredCredentialsError
 
+from xnat_sync.server.identity.users import add_user
 from xnat_sync.server.running import running
-from xnat_sync.server.users import add_user
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ import time
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
-from xnat_sync.server import routing
+from xnat_sync.server.http import routing
 
 if TYPE_CHECKING:
     import pytest

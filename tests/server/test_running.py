@@ -16,8 +16,8 @@ import pytest
 import requests
 
 from xnat_sync.server.__main__ import main
-from xnat_sync.server.folderlock import FolderInUseError
 from xnat_sync.server.running import running
+from xnat_sync.server.storage.folder_lock import FolderInUseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from xnat_sync.server.app import Application
-from xnat_sync.server.datatypes import IMAGE_SCAN, IMAGE_SESSION, concrete_types
 from xnat_sync.server.running import running
+from xnat_sync.server.schema.data_types import IMAGE_SCAN, IMAGE_SESSION, concrete_types
 
 if TYPE_CHECKING:
     from pathlib import Path

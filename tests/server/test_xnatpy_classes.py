@@ -9,8 +9,8 @@ import xnat
 from xnat.core import XNATBaseListing
 from xnat.exceptions import XNATResponseError
 
-from xnat_sync.server import datatypes
-from xnat_sync.server.datatypes import Field, Kind
+from xnat_sync.server.schema import data_types
+from xnat_sync.server.schema.data_types import Field, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +51,7 @@ def sent_and_told(field: Field) -> tuple[str, Any]:
 
 def fields_of(xsi_type: str) -> dict[str, tuple[str, Any]]:
     """By path, what is sent for a value and what is told of it; parts that have a type of their own are left out."""
-    kind = datatypes.data_type(xsi_type)
+    kind = data_types.data_type(xsi_type)
     inner = tuple(f"{reference.path}/" for reference in kind.references.values())
     own = [field for field in kind.fields.values() if field.path not in KEYS and not field.path.startswith(inner)]
     return {field.path: sent_and_told(field) for field in own}
@@ -78,19 +78,19 @@ def judge(session: Any, made: Any, xsi_type: str) -> None:
 
 def test_sessions(session: Any) -> None:
     subject = session.classes.SubjectData(parent=session.projects["P"], label="S")
-    for xsi_type in datatypes.concrete_types("xnat:imageSessionData"):
+    for xsi_type in data_types.concrete_types("xnat:imageSessionData"):
         judge(session, class_of(session, xsi_type)(parent=subject, label="E"), xsi_type)
 
 
 def test_scans(session: Any) -> None:
     subject = session.classes.SubjectData(parent=session.projects["P"], label="S")
     experiment = session.classes.MrSessionData(parent=subject, label="E")
-    for xsi_type in datatypes.concrete_types("xnat:imageScanData"):
+    for xsi_type in data_types.concrete_types("xnat:imageScanData"):
         judge(session, class_of(session, xsi_type)(parent=experiment, id="1", type="T1"), xsi_type)
 
 
 def test_assessors(session: Any) -> None:
     subject = session.classes.SubjectData(parent=session.projects["P"], label="S")
     experiment = session.classes.MrSessionData(parent=subject, label="E")
-    for xsi_type in datatypes.concrete_types("xnat:imageAssessorData"):
+    for xsi_type in data_types.concrete_types("xnat:imageAssessorData"):
         judge(session, class_of(session, xsi_type)(parent=experiment, label="A"), xsi_type)

@@ -11,8 +11,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from xnat_sync.server.archive import UnsafeNameError
-from xnat_sync.server.authentication import (
+from xnat_sync.server.errors import XnatError, error_page
+from xnat_sync.server.faults import FaultKind
+from xnat_sync.server.http.authentication import (
     LOGIN_PAGE,
     Identity,
     identify,
@@ -21,20 +22,19 @@ from xnat_sync.server.authentication import (
     require_login,
     session_cookie,
 )
-from xnat_sync.server.download import OpenFileResponse
-from xnat_sync.server.errors import XnatError, error_page
-from xnat_sync.server.faults import FaultKind
-from xnat_sync.server.requestlog import LoggedRequest
-from xnat_sync.server.routetable import all_routes
-from xnat_sync.server.routing import Call, Query, Router
-from xnat_sync.server.users import Credentials
+from xnat_sync.server.http.download import OpenFileResponse
+from xnat_sync.server.http.routing import Call, Query, Router
+from xnat_sync.server.identity.users import Credentials
+from xnat_sync.server.request_log import LoggedRequest
+from xnat_sync.server.routes import all_routes
+from xnat_sync.server.storage.archive import UnsafeNameError
 
 if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
-    from xnat_sync.server.access import User
     from xnat_sync.server.faults import Fault
-    from xnat_sync.server.routing import Context
+    from xnat_sync.server.http.routing import Context
+    from xnat_sync.server.identity.permissions import User
 
 _log = logging.getLogger(__name__)
 _REFUSED = re.compile(r"%25|%2f|%5c|%2e|;|//|\\|%00|/\.\.?(/|$)", re.IGNORECASE)

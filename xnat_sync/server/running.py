@@ -15,14 +15,14 @@ import uvicorn
 
 from xnat_sync.server.app import Application
 from xnat_sync.server.faults import Faults
-from xnat_sync.server.folderlock import only_server_of
-from xnat_sync.server.forms import SPOOL
-from xnat_sync.server.preferences import Preferences
-from xnat_sync.server.requestlog import RequestLog
-from xnat_sync.server.routing import Context
-from xnat_sync.server.sessions import Sessions
-from xnat_sync.server.store import Store
-from xnat_sync.server.users import add_user
+from xnat_sync.server.http.multipart import SPOOL
+from xnat_sync.server.http.routing import Context
+from xnat_sync.server.identity.login_sessions import Sessions
+from xnat_sync.server.identity.preferences import Preferences
+from xnat_sync.server.identity.users import add_user
+from xnat_sync.server.request_log import RequestLog
+from xnat_sync.server.storage.database import Store
+from xnat_sync.server.storage.folder_lock import only_server_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from xnat_sync.server.users import add_user
+from xnat_sync.server.identity.users import add_user
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

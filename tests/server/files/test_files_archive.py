@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xnat_sync.server.archive import Folder, UnsafeNameError, is_housekeeping, safe_path, safe_segment
+from xnat_sync.server.storage.archive import Folder, UnsafeNameError, is_housekeeping, safe_path, safe_segment
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xnat_sync.server.catalog import (
+from xnat_sync.server.storage.catalog import (
     Catalog,
     CatalogChangedError,
     Catalogs,

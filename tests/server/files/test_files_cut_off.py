@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 
-from xnat_sync.server.download import CHUNK, OpenFileResponse, file_response
 from xnat_sync.server.faults import Fault, FaultKind
+from xnat_sync.server.http.download import CHUNK, OpenFileResponse, file_response
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xnat_sync.server.extract import ArchiveError, ArchiveRefusedError, Format, format_of, members
+from xnat_sync.server.files.extract import ArchiveError, ArchiveRefusedError, Format, format_of, members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -236,7 +236,7 @@ def test_an_absurd_tar_header_is_refused_before_it_is_read() -> None:
 
 
 def test_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xnat_sync.server.extract._BOMB_FLOOR", 1 << 20)
+    monkeypatch.setattr("xnat_sync.server.files.extract._BOMB_FLOOR", 1 << 20)
     with pytest.raises(ArchiveRefusedError, match="unpacks to more than"):
         unpack("x.nii.gz", gzip.compress(bytes(4 << 20)))
     assert unpack("x.nii.gz", gzip.compress(bytes(1 << 19))) == {"x.nii": bytes(1 << 19)}

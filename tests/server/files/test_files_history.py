@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from xnat_sync.server.catalog import parse
 from xnat_sync.server.running import running
+from xnat_sync.server.storage.catalog import parse
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -260,7 +260,7 @@ def test_the_folder_of_a_session(http: Any, server: Any, filled: Any) -> None:
 
 def test_many_sessions_are_listed_quickly(http: Any, server: Any, study: Any) -> None:
     """100 sessions x 10 scans x 2 files in one request, in linear time."""
-    from xnat_sync.server.catalog import Catalog, Entry
+    from xnat_sync.server.storage.catalog import Catalog, Entry
 
     with server.context.store.write() as db:
         subject = db.execute("SELECT pk FROM item WHERE kind = 'subject'").fetchone()["pk"]

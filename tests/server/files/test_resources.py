@@ -223,9 +223,9 @@ def test_listing_scopes(http: Any, put: Any, study: Any) -> None:
 )
 def test_no_such_routes(server: Any, path: str) -> None:
     """By label without a subject there are neither scans nor the short form (XNATApplication)."""
+    from xnat_sync.server.api.files import ROUTES
     from xnat_sync.server.errors import XnatError
-    from xnat_sync.server.fileroutes import ROUTES
-    from xnat_sync.server.routing import Router
+    from xnat_sync.server.http.routing import Router
 
     with pytest.raises(XnatError):
         Router(ROUTES).match("GET", path)
