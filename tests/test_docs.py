@@ -21,7 +21,7 @@ from xnat_sync.cli.parser import build_parser
 from xnat_sync.core.datatypes import attributes_of, known_types
 from xnat_sync.core.refs import Level
 from xnat_sync.core.rules import RULES
-from xnat_sync.manifest.schema import manifest_schema
+from xnat_sync.manifest.text.schema import manifest_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

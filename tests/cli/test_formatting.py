@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from xnat_sync.cli.console import Console
 from xnat_sync.cli.main import run
-from xnat_sync.manifest.schema import schema_text
+from xnat_sync.manifest.text.schema import schema_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xnat_sync.core.yamltext import yaml_text
-from xnat_sync.manifest.document import Map, Seq
-from xnat_sync.manifest.yaml_source import parse
+from xnat_sync.manifest.text.document import Map, Seq
+from xnat_sync.manifest.text.parser import parse
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12) | st.sampled_from(
     [

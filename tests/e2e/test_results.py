@@ -12,7 +12,7 @@ from xnat_sync import workflow
 from xnat_sync.cli.parser import SCHEMAS
 from xnat_sync.core.outcome import Status
 from xnat_sync.gateway.client import XnatConnection
-from xnat_sync.manifest.schema import schema_text
+from xnat_sync.manifest.text.schema import schema_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ import requests
 import xnat
 from jsonschema import Draft202012Validator
 
-from xnat_sync.manifest.schema import schema_text
+from xnat_sync.manifest.text.schema import schema_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from xnat_sync.local import look_cache
-from xnat_sync.manifest import stored
+from xnat_sync.manifest.text import document_cache
 
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).parents[1] / "golden" / "cache_versions.json"
-VERSIONS = {"inspection": look_cache.CACHE_VERSION, "documents": stored.CACHE_VERSION}
+VERSIONS = {"inspection": look_cache.CACHE_VERSION, "documents": document_cache.CACHE_VERSION}
 
 
 def behind_inspection() -> list[Path]:
@@ -31,8 +31,8 @@ def behind_inspection() -> list[Path]:
 
 def behind_documents() -> list[Path]:
     """What makes a tree of a text, and bytes of the tree. Messages and rules are not kept."""
-    folder = Path(stored.__file__).parent
-    return [folder / f"{name}.py" for name in ("document", "plain_lines", "stored", "yaml_source")]
+    folder = Path(document_cache.__file__).parent
+    return [folder / f"{name}.py" for name in ("document", "document_cache", "fast_parser", "parser")]
 
 
 def code_of(text: str) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from xnat_sync.core.errors import ManifestError
 from xnat_sync.core.localside import FoundFile, Inspection, LocalSide, Matches
-from xnat_sync.manifest.alike import ScansAlike, Understood, Wording
+from xnat_sync.manifest.desired.scan_memo import ScansAlike, Understood, Wording
 from xnat_sync.manifest.load import Loaded, load_study
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from xnat_sync.manifest.document import Data, Map, Seq
-from xnat_sync.manifest.fit import broken_part, compiled
-from xnat_sync.manifest.schema import manifest_schema
+from xnat_sync.manifest.text.document import Data, Map, Seq
+from xnat_sync.manifest.text.fast_schema import broken_part, compiled
+from xnat_sync.manifest.text.schema import manifest_schema
 
 STUDY: dict[str, Any] = {
     "version": "1",

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xnat_sync.core.yamltext import yaml_text
-from xnat_sync.manifest.layout import WIDTH, normal_form
-from xnat_sync.manifest.yaml_source import parse
+from xnat_sync.manifest.formatting.formatter import WIDTH, normal_form
+from xnat_sync.manifest.text.parser import parse
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,11 +10,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from xnat_sync.core.yamltext import yaml_text
-from xnat_sync.manifest.plain_lines import read_plain
-from xnat_sync.manifest.yaml_source import parse
+from xnat_sync.manifest.text.fast_parser import read_plain
+from xnat_sync.manifest.text.parser import parse
 
 if TYPE_CHECKING:
-    from xnat_sync.manifest.document import Node
+    from xnat_sync.manifest.text.document import Node
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples" / "manifests").rglob("*.yaml"))
 THOROUGH = "\n#\t"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xnat_sync.core.refs import Level, Ref
 from xnat_sync.core.state import RemoteFile, RemoteObject, RemoteState
-from xnat_sync.manifest.pulled import choose, manifest_of
+from xnat_sync.manifest.from_remote import choose, manifest_of
 
 
 def test_no_value_of_a_server_asks_for_the_environment() -> None:

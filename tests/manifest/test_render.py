@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from xnat_sync.core.prune import places
 from xnat_sync.core.yamltext import yaml_text
 from xnat_sync.local.disk import Disk
+from xnat_sync.manifest.desired.provenance import Trace, layer_of
+from xnat_sync.manifest.explicit import explicit_manifest
 from xnat_sync.manifest.load import Loaded, load_study
-from xnat_sync.manifest.render import explicit_manifest
-from xnat_sync.manifest.trace import Trace, layer_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ from jsonschema import Draft202012Validator
 from xnat_sync.core.datatypes import attributes_of, generic_attributes, known_types
 from xnat_sync.core.refs import Level
 from xnat_sync.core.rules import RULES
-from xnat_sync.manifest.attributes import STRUCTURE
-from xnat_sync.manifest.schema import manifest_schema, schema_text
+from xnat_sync.manifest.desired.attributes import STRUCTURE
+from xnat_sync.manifest.text.schema import manifest_schema, schema_text
 
 CHECKOUT = Path(__file__).parents[2] / "schemas" / "manifest.v1.json"
 

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xnat_sync.manifest import stored
-from xnat_sync.manifest.document import Map, Seq
-from xnat_sync.manifest.yaml_source import parse
+from xnat_sync.manifest.text import document_cache
+from xnat_sync.manifest.text.document import Map, Seq
+from xnat_sync.manifest.text.parser import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from xnat_sync.manifest.document import Data
+    from xnat_sync.manifest.text.document import Data
 
 VALUES = st.recursive(
     st.none() | st.sampled_from(["a", "null", "é", "x" * 30, "\ud800", ""]),
@@ -45,7 +45,7 @@ class Remembering:
 
 @pytest.fixture
 def memory(monkeypatch: pytest.MonkeyPatch) -> Remembering:
-    monkeypatch.setattr(stored, "LEAST", 1)
+    monkeypatch.setattr(document_cache, "LEAST", 1)
     return Remembering()
 
 
@@ -79,14 +79,14 @@ def made(value: Any, counter: list[int]) -> Data:
 def test_a_tree_comes_back_with_every_place(value: dict[str, Any]) -> None:
     tree = made(value, [0])
     assert isinstance(tree, Map)
-    assert places(stored.unpacked(stored.packed(tree))) == places(tree)
+    assert places(document_cache.unpacked(document_cache.packed(tree))) == places(tree)
 
 
 @pytest.mark.parametrize("text", ["a: b", "a: {b: [c, [d], {e: f}]}", "a: |\n  text\nb: !!str c", '{"a": null}'])
 def test_a_document_that_is_known_is_not_read(text: str, memory: Remembering, monkeypatch: pytest.MonkeyPatch) -> None:
     first, _ = parse(text, "x", memory)
     assert len(memory.kept) == 1
-    monkeypatch.setattr("xnat_sync.manifest.yaml_source.read_plain", lambda *_: pytest.fail("it is read"))
+    monkeypatch.setattr("xnat_sync.manifest.text.parser.read_plain", lambda *_: pytest.fail("it is read"))
     again, problems = parse(text, "y", memory)
     assert first
     assert again
@@ -96,7 +96,7 @@ def test_a_document_that_is_known_is_not_read(text: str, memory: Remembering, mo
 
 def test_what_other_code_kept_is_read_anew(memory: Remembering, monkeypatch: pytest.MonkeyPatch) -> None:
     parse("a: b", "x", memory)
-    monkeypatch.setattr(stored, "CACHE_VERSION", stored.CACHE_VERSION + 1)
+    monkeypatch.setattr(document_cache, "CACHE_VERSION", document_cache.CACHE_VERSION + 1)
     parse("a: b", "x", memory)
     assert len(memory.kept) == 2
 
@@ -124,7 +124,7 @@ def test_a_short_text_asks_nobody() -> None:
 def test_what_is_damaged_is_read_anew(damage: bytes | None, memory: Remembering) -> None:
     parse("a: b", "x", memory)
     (key,) = memory.kept
-    memory.kept[key] = stored.packed(Map())[:-3] if damage is None else damage
+    memory.kept[key] = document_cache.packed(Map())[:-3] if damage is None else damage
     found, problems = parse("a: b", "x", memory)
     assert found
     assert (found.data, problems) == ({"a": "b"}, ())

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xnat_sync.manifest.document import Map, Node, Seq
-from xnat_sync.manifest.yaml_source import parse
+from xnat_sync.manifest.text.document import Map, Node, Seq
+from xnat_sync.manifest.text.parser import parse
 
 SCALARS = st.none() | st.text(st.sampled_from("aZ09 é—:#-&*!|>'\"\\\n\t{}[],?%@`~."), max_size=12)
 KEYS = st.text(st.sampled_from("aZ09 é:#-<'\"\\,?~"), min_size=1, max_size=6)

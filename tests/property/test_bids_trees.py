@@ -23,8 +23,8 @@ from xnat_sync.cli.main import run
 from xnat_sync.core.refs import Level
 from xnat_sync.core.state import RemoteFile, RemoteObject, RemoteState
 from xnat_sync.local.disk import Disk
+from xnat_sync.manifest.from_remote import choose
 from xnat_sync.manifest.load import load_study
-from xnat_sync.manifest.pulled import choose
 
 if TYPE_CHECKING:
     from xnat_sync.core.state import DesiredState

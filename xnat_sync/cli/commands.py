@@ -92,7 +92,7 @@ def _load(command: options.Validate, console: Console) -> Loaded:
 
 def _schema(command: options.Schema, console: Console) -> int:
     """Print one of the JSON Schemas."""
-    from xnat_sync.manifest.schema import schema_text
+    from xnat_sync.manifest.text.schema import schema_text
 
     console.out.write(schema_text(f"{command.name}.v1.json"))
     return Exit.DONE

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.output import write_result
 from xnat_sync.core.errors import LocalFileError, ManifestError
-from xnat_sync.manifest.layout import normal_form
-from xnat_sync.manifest.problems import Problems
+from xnat_sync.manifest.formatting.formatter import normal_form
 from xnat_sync.manifest.sources import SourceReader
+from xnat_sync.manifest.text.problems import Problems
 from xnat_sync.report.wording import count, visible
 
 if TYPE_CHECKING:

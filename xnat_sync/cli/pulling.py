@@ -19,7 +19,7 @@ from xnat_sync.engine.stop import Stop
 from xnat_sync.gateway.readonly import ReadOnly
 from xnat_sync.local.arriving import arriving
 from xnat_sync.local.digest import md5_of
-from xnat_sync.manifest.pulled import Pulled, choose, manifest_of
+from xnat_sync.manifest.from_remote import Pulled, choose, manifest_of
 from xnat_sync.report.progress import listener_for
 from xnat_sync.report.wording import count, visible
 

@@ -15,9 +15,9 @@ from xnat_sync.core.prune import rule_at
 from xnat_sync.core.refs import Level
 from xnat_sync.core.yamltext import yaml_text
 from xnat_sync.local.disk import Disk
+from xnat_sync.manifest.desired.provenance import Trace, layer_of
+from xnat_sync.manifest.explicit import explicit_manifest
 from xnat_sync.manifest.load import Loaded, load_study
-from xnat_sync.manifest.render import explicit_manifest
-from xnat_sync.manifest.trace import Trace, layer_of
 from xnat_sync.report.problems import problems_text
 from xnat_sync.report.wording import visible
 

@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.errors import ManifestError, Problem
-from xnat_sync.manifest.build import Part, build
-from xnat_sync.manifest.content import check_content
-from xnat_sync.manifest.defaults import Defaults
-from xnat_sync.manifest.document import shown
-from xnat_sync.manifest.expand import Expander
-from xnat_sync.manifest.guests import hand_over
-from xnat_sync.manifest.heads import agreed_server, check_versions, project_of
-from xnat_sync.manifest.ignores import read_ignores
-from xnat_sync.manifest.problems import Problems
-from xnat_sync.manifest.resources import Scope
+from xnat_sync.manifest.desired.builder import build
+from xnat_sync.manifest.desired.content_checks import check_content
+from xnat_sync.manifest.desired.defaults import Defaults
+from xnat_sync.manifest.desired.ignores import read_ignores
+from xnat_sync.manifest.desired.resources import Scope
+from xnat_sync.manifest.desired.templates import Templates
+from xnat_sync.manifest.discovery.cross_manifest import hand_over
+from xnat_sync.manifest.discovery.expander import Expander
+from xnat_sync.manifest.discovery.part import Part
+from xnat_sync.manifest.header_checks import agreed_server, check_versions, project_of
 from xnat_sync.manifest.sources import Source, SourceReader
-from xnat_sync.manifest.templates import Templates
+from xnat_sync.manifest.text.document import shown
+from xnat_sync.manifest.text.problems import Problems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from xnat_sync.core.localside import LocalSide
     from xnat_sync.core.refs import Ref
     from xnat_sync.core.state import DesiredState
-    from xnat_sync.manifest.trace import Trace
+    from xnat_sync.manifest.desired.provenance import Trace
 
 _UNKNOWN = "PROJECT"
 

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.errors import Origin
-from xnat_sync.manifest.document import Seq, shown
-from xnat_sync.manifest.environment import fill_in
-from xnat_sync.manifest.schema import check
-from xnat_sync.manifest.yaml_source import parse
+from xnat_sync.manifest.text.document import Seq, shown
+from xnat_sync.manifest.text.environment import fill_in
+from xnat_sync.manifest.text.parser import parse
+from xnat_sync.manifest.text.schema import check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from xnat_sync.core.localside import Memory
-    from xnat_sync.manifest.document import Document, Node
-    from xnat_sync.manifest.problems import Problems
+    from xnat_sync.manifest.text.document import Document, Node
+    from xnat_sync.manifest.text.problems import Problems
 
 SUFFIXES = (".yaml", ".yml")
 MOST_BYTES = 1 << 30
