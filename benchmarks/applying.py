@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.measuring import medians, options, report
 from benchmarks.stage import Run, Stage, contestant, ours, sampled, stage
 from benchmarks.uploads import Upload, diffusion_study
-from xnat_sync.core.policy import DEFAULT_JOBS
+from xnat_sync.core.model.policy import DEFAULT_JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

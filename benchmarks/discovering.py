@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.measuring import Timer, apart, medians, options, peak_mb, report
 from benchmarks.study import make_study
-from xnat_sync import workflow
+from xnat_sync import api
 from xnat_sync.cli.main import tune_collector
-from xnat_sync.core.localside import Inspection
+from xnat_sync.core.model.local_port import Inspection
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.load import load_study
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from xnat_sync.core.localside import LocalFile
+    from xnat_sync.core.model.local_port import LocalFile
 
 MANIFEST = """\
 version: 1
@@ -80,7 +80,7 @@ def with_files(manifest: Path) -> dict[str, float]:
     """As ``validate``."""
     tune_collector()
     with Timer() as timer:
-        workflow.validate([manifest])
+        api.validate([manifest])
     return {"with files s": timer.processor, "with files MB": peak_mb()}
 
 

@@ -20,18 +20,18 @@ import yaml
 
 from benchmarks.measuring import Timer, apart, medians, options, peak_mb, report
 from benchmarks.study import make_study
-from xnat_sync import workflow
+from xnat_sync import api
 from xnat_sync.cli.main import tune_collector
-from xnat_sync.core.localside import FoundFile, Inspection, Matches, Whole
-from xnat_sync.local.hash_cache import open_cache
-from xnat_sync.local.look_cache import open_looks
-from xnat_sync.local.stamps import stamp_of
+from xnat_sync.core.model.local_port import FoundFile, Inspection, Matches, Whole
+from xnat_sync.local.cache.digest_cache import open_cache
+from xnat_sync.local.cache.inspection_cache import open_looks
+from xnat_sync.local.file_stat import stamp_of
 from xnat_sync.manifest.load import load_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from xnat_sync.core.localside import LocalFile
+    from xnat_sync.core.model.local_port import LocalFile
 
 
 class Answers:
@@ -86,16 +86,16 @@ def with_files(manifest: Path) -> dict[str, float]:
     """The manifest with every file, and the digests of all."""
     tune_collector()
     with Timer() as loading:
-        loaded = workflow.validate([manifest])
+        loaded = api.validate([manifest])
     peak = peak_mb()
     with Timer() as cold:
-        hashed = workflow.with_digests(loaded.desired, loaded.desired.files.values(), workflow.Options())
+        hashed = api.with_digests(loaded.desired, loaded.desired.files.values(), api.Options())
     with closing(open_cache(manifest.parent / "cache")) as cache:
         for spec in hashed.files.values():
             # As if the files had rested for long.
             cache.put(spec.path, stamp_of(spec.path), spec.md5 or "")
     with closing(open_cache(manifest.parent / "cache")) as cache, Timer() as warm:
-        again = workflow.with_digests(loaded.desired, loaded.desired.files.values(), workflow.Options(cache=cache))
+        again = api.with_digests(loaded.desired, loaded.desired.files.values(), api.Options(cache=cache))
     assert again.files == hashed.files
     return {
         "with files s": loading.processor,
@@ -110,7 +110,7 @@ def looked_into(manifest: Path, run: str) -> dict[str, float]:
     """The manifest with every file, where what looking into files shows is remembered."""
     tune_collector()
     with Timer() as timer, closing(open_looks(manifest.parent / "looks")) as looks:
-        workflow.validate([manifest], looks=looks)
+        api.validate([manifest], looks=looks)
     return {f"looks {run} s": timer.processor}
 
 

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.measuring import Timer, apart, medians, options, peak_mb, report
 from xnat_sync.cli.main import tune_collector
-from xnat_sync.core.errors import Origin
-from xnat_sync.core.planner import files_to_hash, make_plan
-from xnat_sync.core.policy import SyncPolicy
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import (
+from xnat_sync.core.model.errors import Origin
+from xnat_sync.core.model.policy import SyncPolicy
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import (
     Alike,
     DesiredState,
     FileSpec,
@@ -24,6 +23,7 @@ from xnat_sync.core.state import (
     RemoteState,
     by_ref,
 )
+from xnat_sync.core.planning.planner import files_to_hash, make_plan
 from xnat_sync.engine.observe import SESSIONS_A_REQUEST
 
 if TYPE_CHECKING:

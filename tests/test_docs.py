@@ -18,9 +18,9 @@ from xnat_sync.cli.console import Console
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.main import run
 from xnat_sync.cli.parser import build_parser
-from xnat_sync.core.datatypes import attributes_of, known_types
-from xnat_sync.core.refs import Level
-from xnat_sync.core.rules import RULES
+from xnat_sync.core.model.attributes import attributes_of, known_types
+from xnat_sync.core.model.refs import Level
+from xnat_sync.core.model.rules import RULES
 from xnat_sync.manifest.text.schema import manifest_schema
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def test_a_block_of_the_readme_is_what_the_program_says(name: str, updating: boo
 
 def test_ci_runs_the_readmes_test_command() -> None:
     command = block(README.read_text(encoding="utf-8"), "test command").strip()
-    assert command.endswith("python -m pytest -n auto")
+    assert command.endswith("python -m pytest -n auto --cov")
     assert "begin: test command" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")
 
 

@@ -8,10 +8,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import FileSpec
-from xnat_sync.gateway.client import XnatConnection
-from xnat_sync.gateway.wire.login import Session
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import FileSpec
+from xnat_sync.gateway.connection.connection import XnatConnection
+from xnat_sync.gateway.connection.login import Session
 
 
 class Open(XnatConnection):

@@ -4,7 +4,7 @@ import pytest
 
 from xnat_sync.cli.arguments import parse
 from xnat_sync.cli.options import MakePlan
-from xnat_sync.core.errors import UsageError
+from xnat_sync.core.model.errors import UsageError
 
 
 def bwlimit(text: str) -> float | None:

@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from xnat_sync.core.datatypes import PROJECT, SUBJECT
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import FileSpec, ObjectSpec
-from xnat_sync.gateway.client import XnatConnection
-from xnat_sync.gateway.memory import MemoryServer
+from xnat_sync.core.model.attributes import PROJECT, SUBJECT
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import FileSpec, ObjectSpec
+from xnat_sync.gateway.connection.connection import XnatConnection
 from xnat_sync.server.running import running
+from xnat_sync.testing.fake_xnat import MemoryServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from xnat_sync.core.state import RemoteFile, RemoteObject
-    from xnat_sync.gateway.api import Gateway, GatewayFactory, UploadReply
+    from xnat_sync.core.model.state import RemoteFile, RemoteObject
+    from xnat_sync.gateway.port import Gateway, GatewayFactory, UploadReply
 
 _LABELS = (f"P{number}" for number in itertools.count(1))
 _TYPES = {

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xnat_sync.core.errors import NotFound
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.gateway.api import Repair
+from xnat_sync.core.model.errors import NotFound
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.gateway.port import Repair
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Harm, Study

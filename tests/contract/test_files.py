@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xnat_sync.core.errors import LocalFileError, NotFound, Rejected
-from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.model.errors import LocalFileError, NotFound, Rejected
+from xnat_sync.core.model.refs import Level, Ref
 
 if TYPE_CHECKING:
     from tests.contract.conftest import Study

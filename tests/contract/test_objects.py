@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xnat_sync.core.datatypes import (
+from xnat_sync.core.model.attributes import (
     CUSTOM_PREFIX,
     EVERY_CUSTOM,
     Attribute,
@@ -16,16 +16,16 @@ from xnat_sync.core.datatypes import (
     generic_attributes,
     same_value,
 )
-from xnat_sync.core.errors import AlreadyExists, GatewayError, NotFound, Rejected
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import ObjectSpec
-from xnat_sync.gateway.api import ImageTypes
+from xnat_sync.core.model.errors import AlreadyExists, GatewayError, NotFound, Rejected
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import ObjectSpec
+from xnat_sync.gateway.port import ImageTypes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tests.contract.conftest import Study
-    from xnat_sync.core.state import RemoteObject
+    from xnat_sync.core.model.state import RemoteObject
 
 NOTHING: frozenset[str] = frozenset()
 PAIRS = [

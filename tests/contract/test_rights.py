@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from xnat_sync.core.rights import ALL, COLLABORATOR, MEMBER, OUTSIDER, OWNER, UNKNOWN, Rights
-from xnat_sync.gateway.client import XnatConnection
-from xnat_sync.gateway.permissions import names_in, rights_of_groups, rights_without_group
-from xnat_sync.gateway.replies import Reply
+from xnat_sync.core.model.permissions import ALL, COLLABORATOR, MEMBER, OUTSIDER, OWNER, UNKNOWN, Rights
+from xnat_sync.gateway.connection.connection import XnatConnection
+from xnat_sync.gateway.protocol.permissions import names_in, rights_of_groups, rights_without_group
+from xnat_sync.gateway.protocol.replies import Reply
 from xnat_sync.server.running import running
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import Alike, FileSpec, RemoteFile, by_ref
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import Alike, FileSpec, RemoteFile, by_ref
 
 
 def file_ref() -> Ref:

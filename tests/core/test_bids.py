@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from xnat_sync.core.bids import BidsName, known_values, place_of, side_files, stem_of
+from xnat_sync.core.formats.bids import BidsName, known_values, place_of, side_files, stem_of
 
 FOLDERS = {
     "": [

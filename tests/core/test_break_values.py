@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from xnat_sync.core.datatypes import Attribute, Kind, same_value, value_error
+from xnat_sync.core.model.attributes import Attribute, Kind, same_value, value_error
 
 INTEGER = Attribute(name="age", path="age", kind=Kind.INTEGER)
 TIME = Attribute(name="time", path="time", kind=Kind.TIME)

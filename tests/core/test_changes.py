@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xnat_sync.core.changes import Action, Change, FieldDiff, Plan
-from xnat_sync.core.planner import desired_of, make_plan
-from xnat_sync.core.policy import Compare, SyncPolicy
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, RemoteFile, RemoteObject, RemoteState
+from xnat_sync.core.model.changes import Action, Change, FieldDiff, Plan
+from xnat_sync.core.model.policy import Compare, SyncPolicy
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import DesiredState, FileSpec, ObjectSpec, RemoteFile, RemoteObject, RemoteState
+from xnat_sync.core.planning.planner import desired_of, make_plan
 
 texts = st.text(max_size=8)
 some = st.none() | texts

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xnat_sync.core.datatypes import (
+from xnat_sync.core.model.attributes import (
     SCAN_TYPES,
     SESSION_TYPES,
     Attribute,
@@ -17,7 +17,7 @@ from xnat_sync.core.datatypes import (
     same_value,
     value_error,
 )
-from xnat_sync.core.refs import Level
+from xnat_sync.core.model.refs import Level
 
 
 def of(kind: Kind, **rest: object) -> Attribute:

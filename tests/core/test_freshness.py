@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from xnat_sync.core.changes import Plan
-from xnat_sync.core.freshness import joined, reduced, settled
-from xnat_sync.core.outcome import Failure, Outcome, Report, Status
-from xnat_sync.core.planner import make_plan
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, Prune, RemoteFile, RemoteObject, RemoteState
+from xnat_sync.core.model.changes import Plan
+from xnat_sync.core.model.outcome import Failure, Outcome, Report, Status
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import DesiredState, FileSpec, ObjectSpec, Prune, RemoteFile, RemoteObject, RemoteState
+from xnat_sync.core.planning.planner import make_plan
+from xnat_sync.core.planning.stale_plan import joined, reduced, settled
 
 P, S, T, E = (Ref.parse(text) for text in ("P", "P/S", "P/T", "P/T/E"))
 FILE, GONE, NEW = (Ref.parse(f"P/S/resource:R/{name}") for name in ("a.nii", "b.nii", "new.nii"))

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from xnat_sync.core import identifiers
-from xnat_sync.core.identifiers import Trace, traces
+from xnat_sync.core.formats import identifiers
+from xnat_sync.core.formats.identifiers import Trace, traces
 
 LETTERS = "0123456789-/.:^@\\ +#=_()dobirthnjafepmKı"
 

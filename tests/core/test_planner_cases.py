@@ -8,13 +8,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from xnat_sync.core.planner import make_plan
-from xnat_sync.core.policy import Compare, SyncPolicy
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, FileSpec, Found, ObjectSpec, Prune, RemoteFile, RemoteObject, RemoteState
+from xnat_sync.core.model.policy import Compare, SyncPolicy
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import (
+    DesiredState,
+    FileSpec,
+    Found,
+    ObjectSpec,
+    Prune,
+    RemoteFile,
+    RemoteObject,
+    RemoteState,
+)
+from xnat_sync.core.planning.planner import make_plan
 
 if TYPE_CHECKING:
-    from xnat_sync.core.changes import Change
+    from xnat_sync.core.model.changes import Change
 
 CASES = [
     case

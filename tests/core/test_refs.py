@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.model.refs import Level, Ref
 
 labels = st.text(min_size=1, max_size=12)
 paths = st.lists(labels.filter(lambda text: "/" not in text), min_size=1, max_size=3).map("/".join)

@@ -3,10 +3,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xnat_sync.core.changes import Action, Change, Plan
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.schedule import LARGE, SCANS_A_REQUEST, Schedule, schedule
-from xnat_sync.core.state import FileSpec
+from xnat_sync.core.model.changes import Action, Change, Plan
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import FileSpec
+from xnat_sync.core.planning.schedule import LARGE, SCANS_A_REQUEST, Schedule, schedule
 
 REFS = [
     Ref.parse(text)

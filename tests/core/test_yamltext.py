@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xnat_sync.core.yamltext import yaml_text
+from xnat_sync.core.formats.yaml_writer import yaml_text
 from xnat_sync.manifest.text.document import Map, Seq
 from xnat_sync.manifest.text.parser import parse
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xnat_sync.core.datatypes import attribute_of
-from xnat_sync.core.refs import Level
-from xnat_sync.core.spellings import understood
-from xnat_sync.drafts.bids import survey
-from xnat_sync.drafts.rules import manifest_of
+from xnat_sync.core.formats.cell_values import understood
+from xnat_sync.core.model.attributes import attribute_of
+from xnat_sync.core.model.refs import Level
+from xnat_sync.importers.bids_manifest import manifest_of
+from xnat_sync.importers.bids_survey import survey
 
 if TYPE_CHECKING:
     from types import FrameType

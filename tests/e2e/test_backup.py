@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.guards.backup import _path_of
 from xnat_sync.server.faults import Fault, FaultKind
 

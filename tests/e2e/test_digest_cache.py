@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from xnat_sync.cli.settings import cache_folder
-from xnat_sync.local.hash_cache import NAME
-from xnat_sync.local.imaging import Look
-from xnat_sync.local.look_cache import NAME as LOOKS
+from xnat_sync.local.cache.digest_cache import NAME
+from xnat_sync.local.cache.inspection_cache import NAME as LOOKS
+from xnat_sync.local.imaging.images import Look
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from xnat_sync.cli.exits import BY_ERROR, Exit, exit_of_error
-from xnat_sync.core import errors
+from xnat_sync.core.model import errors
 from xnat_sync.server.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def test_1_unexpected(cli: Cli, study: Path, monkeypatch: pytest.MonkeyPatch) ->
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("xnat_sync.workflow.plan", broken)
+    monkeypatch.setattr("xnat_sync.api.plan", broken)
     with pytest.raises(ZeroDivisionError):
         cli("plan", study)
     assert int(Exit.UNEXPECTED) == 1

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from xnat_sync.core.events import Listener
-from xnat_sync.core.holder import STALE_SECONDS, Holder
-from xnat_sync.core.refs import Ref
-from xnat_sync.core.state import ObjectSpec
-from xnat_sync.gateway.memory import MemoryServer
+from xnat_sync.core.model.listener import Listener
+from xnat_sync.core.model.lock_owner import STALE_SECONDS, Holder
+from xnat_sync.core.model.refs import Ref
+from xnat_sync.core.model.state import ObjectSpec
 from xnat_sync.guards.lock import Held, machine
-from xnat_sync.guards.marker import Marker
+from xnat_sync.guards.remote_lock import Marker
 from xnat_sync.server.faults import Fault, FaultKind
+from xnat_sync.testing.fake_xnat import MemoryServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

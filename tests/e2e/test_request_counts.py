@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xnat_sync.engine.sittings import MOST_SESSIONS
+from xnat_sync.engine.verification_batch import MOST_SESSIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from xnat_sync import workflow
+from xnat_sync import api
 from xnat_sync.cli.parser import SCHEMAS
-from xnat_sync.core.outcome import Status
-from xnat_sync.gateway.client import XnatConnection
+from xnat_sync.core.model.outcome import Status
+from xnat_sync.gateway.connection.connection import XnatConnection
 from xnat_sync.manifest.text.schema import schema_text
 
 if TYPE_CHECKING:
@@ -144,14 +144,14 @@ def test_one_login_for_a_run_and_closed_at_its_end(cli: Cli, study: Path, server
 
 
 def test_the_library_does_the_same(study: Path, server: RunningServer) -> None:
-    loaded = workflow.validate([study])
+    loaded = api.validate([study])
     connect = XnatConnection(server.url, user="boss", password="pass phrase&7")
     try:
-        difference = workflow.plan(loaded, connect)
-        report = workflow.apply(difference, connect, workflow.Options(reason="from Python", jobs=2))
+        difference = api.plan(loaded, connect)
+        report = api.apply(difference, connect, api.Options(reason="from Python", jobs=2))
         assert report.counts[Status.APPLIED] == len(difference.changes)
-        assert workflow.plan(loaded, connect).is_empty
-        assert workflow.verify(loaded, connect, download=True).ok
+        assert api.plan(loaded, connect).is_empty
+        assert api.verify(loaded, connect, download=True).ok
     finally:
         connect.close()
 

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xnat_sync.core.changes import Action, Change
-from xnat_sync.core.events import Listener
-from xnat_sync.core.planner import make_plan
-from xnat_sync.core.refs import Ref
-from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, Prune
+from xnat_sync.core.model.changes import Action, Change
+from xnat_sync.core.model.listener import Listener
+from xnat_sync.core.model.refs import Ref
+from xnat_sync.core.model.state import DesiredState, FileSpec, ObjectSpec, Prune
+from xnat_sync.core.planning.planner import make_plan
 from xnat_sync.engine.execute import Execution
 from xnat_sync.engine.observe import observe
 from xnat_sync.engine.pool import open_pool
 from xnat_sync.engine.stop import Stop
-from xnat_sync.gateway.memory import MemoryServer
+from xnat_sync.testing.fake_xnat import MemoryServer
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xnat_sync.core.changes import Plan
-    from xnat_sync.core.outcome import Report
+    from xnat_sync.core.model.changes import Plan
+    from xnat_sync.core.model.outcome import Report
 
 
 class Study:

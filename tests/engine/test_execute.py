@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from xnat_sync.core.errors import Forbidden, NotAuthenticated, Rejected, Unreachable
-from xnat_sync.core.events import Listener
-from xnat_sync.core.outcome import Failure, Outcome, Report, Status
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import FileSpec, Prune, RemoteFile
-from xnat_sync.engine.sittings import MOST_FILES, MOST_SESSIONS
-from xnat_sync.gateway.memory import Call, MemoryServer, Moment
+from xnat_sync.core.model.errors import Forbidden, NotAuthenticated, Rejected, Unreachable
+from xnat_sync.core.model.listener import Listener
+from xnat_sync.core.model.outcome import Failure, Outcome, Report, Status
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import FileSpec, Prune, RemoteFile
+from xnat_sync.engine.verification_batch import MOST_FILES, MOST_SESSIONS
+from xnat_sync.testing.fake_xnat import Call, MemoryServer, Moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,7 +140,7 @@ def test_a_file_that_the_server_clearly_does_not_hold_is_not_read_again(
         read.append(spec)
         return spec
 
-    monkeypatch.setattr("xnat_sync.engine.lanes.hashed", hashed)
+    monkeypatch.setattr("xnat_sync.engine.resource_upload.hashed", hashed)
     assert statuses(study.run()) == {T1: "failed"}
     assert not read
 

@@ -7,17 +7,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from xnat_sync.cli.exits import Exit, exit_of_report
-from xnat_sync.core.errors import Unreachable
-from xnat_sync.core.outcome import Failure, Report, Status
+from xnat_sync.core.model.errors import Unreachable
+from xnat_sync.core.model.outcome import Failure, Report, Status
 from xnat_sync.engine.execute import Execution
 from xnat_sync.engine.pool import open_pool
-from xnat_sync.gateway.health import Health
-from xnat_sync.gateway.retry import RetryingFactory
-from xnat_sync.report.run_text import report_text
+from xnat_sync.gateway.resilience.circuit_breaker import Health
+from xnat_sync.gateway.resilience.retry import RetryingFactory
+from xnat_sync.views.run import report_text
 
 if TYPE_CHECKING:
-    from xnat_sync.core.changes import Plan
-    from xnat_sync.gateway.memory import Call, MemoryServer
+    from xnat_sync.core.model.changes import Plan
+    from xnat_sync.testing.fake_xnat import Call, MemoryServer
 
     Study = Any
 

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from xnat_sync.core.changes import Action, Plan
-from xnat_sync.core.damage import Harm
-from xnat_sync.core.errors import Forbidden, Unreachable
-from xnat_sync.core.freshness import settled
-from xnat_sync.core.outcome import Failure, Report, Status
-from xnat_sync.core.planner import make_plan
-from xnat_sync.core.policy import Compare, SyncPolicy
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import RemoteFile
-from xnat_sync.engine import lanes
+from xnat_sync.core.model.changes import Action, Plan
+from xnat_sync.core.model.defects import Harm
+from xnat_sync.core.model.errors import Forbidden, Unreachable
+from xnat_sync.core.model.outcome import Failure, Report, Status
+from xnat_sync.core.model.policy import Compare, SyncPolicy
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import RemoteFile
+from xnat_sync.core.planning.planner import make_plan
+from xnat_sync.core.planning.stale_plan import settled
+from xnat_sync.engine import resource_upload
 from xnat_sync.engine.execute import Execution
 from xnat_sync.engine.observe import observe
 from xnat_sync.engine.pool import open_pool
-from xnat_sync.gateway.memory import Call, MemoryServer, Moment
-from xnat_sync.gateway.retry import RetryingFactory
-from xnat_sync.report.plan_text import plan_text
-from xnat_sync.report.run_text import report_text
+from xnat_sync.gateway.resilience.retry import RetryingFactory
+from xnat_sync.testing.fake_xnat import Call, MemoryServer, Moment
+from xnat_sync.views.plan import plan_text
+from xnat_sync.views.run import report_text
 
 if TYPE_CHECKING:
     Study = Any
@@ -107,7 +107,7 @@ def test_many_orphans_without_labels_are_catalogued_and_only_the_damaged_are_sen
 def test_what_a_crash_took_out_of_a_catalog_is_not_sent_again(
     study: Study, server: MemoryServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes, "WORTH_A_LOOK", 100)
+    monkeypatch.setattr(resource_upload, "WORTH_A_LOOK", 100)
     files = many(study)
     study.run()
     server.empty_catalog(OTHER)
@@ -124,7 +124,7 @@ def test_what_a_crash_took_out_of_a_catalog_is_not_sent_again(
 def test_nothing_is_lost_where_nobody_may_look(
     study: Study, server: MemoryServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lanes, "WORTH_A_LOOK", 100)
+    monkeypatch.setattr(resource_upload, "WORTH_A_LOOK", 100)
     many(study)
     study.run()
     server.empty_catalog(OTHER)

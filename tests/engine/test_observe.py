@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import Prune
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import Prune
 from xnat_sync.engine.observe import SESSIONS_A_REQUEST
 
 if TYPE_CHECKING:
-    from xnat_sync.gateway.memory import MemoryServer
+    from xnat_sync.testing.fake_xnat import MemoryServer
 
     Study = Any
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from xnat_sync.engine.pool import gather, in_turn, open_pool, result_of, stream
-from xnat_sync.gateway.memory import MemoryServer
+from xnat_sync.testing.fake_xnat import MemoryServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from xnat_sync.gateway.api import Reader
+    from xnat_sync.gateway.port import Reader
 
 LONG = 60.0
 """Seconds that a job takes which nobody waits for."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from xnat_sync.gateway.client import XnatConnection
+from xnat_sync.gateway.connection.connection import XnatConnection
 from xnat_sync.server.running import running
 
 if TYPE_CHECKING:

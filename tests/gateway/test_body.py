@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xnat_sync.core.errors import LocalFileError
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import FileSpec
-from xnat_sync.gateway.body import CHUNK, FileBody, Meter, TarBody
+from xnat_sync.core.model.errors import LocalFileError
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import FileSpec
+from xnat_sync.gateway.bodies.body import CHUNK, FileBody, Meter, TarBody
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,7 +18,7 @@ import pytest
 import requests.exceptions
 import xnat.exceptions
 
-from xnat_sync.core.errors import (
+from xnat_sync.core.model.errors import (
     Forbidden,
     GatewayError,
     NotAuthenticated,
@@ -30,19 +30,18 @@ from xnat_sync.core.errors import (
     Unreachable,
     UsageError,
 )
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import FileSpec, ObjectSpec
-from xnat_sync.gateway import client
-from xnat_sync.gateway.client import XnatConnection
-from xnat_sync.gateway.replies import Reply, error_of
-from xnat_sync.gateway.wire import http, translation
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import FileSpec, ObjectSpec
+from xnat_sync.gateway.connection import connection, http, translation
+from xnat_sync.gateway.connection.connection import XnatConnection
+from xnat_sync.gateway.protocol.replies import Reply, error_of
 from xnat_sync.server.faults import Fault, FaultKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from xnat_sync.gateway.rest import RestGateway
+    from xnat_sync.gateway.protocol.rest import RestGateway
     from xnat_sync.server.running import RunningServer
 
     Connect = Callable[..., XnatConnection]
@@ -541,7 +540,7 @@ def test_each_request_is_one_line_in_the_log(
     caplog.clear()
     with caplog.at_level(logging.DEBUG, logger="xnat_sync"):
         assert gateway.project("NOBODY") is None
-    (line,) = [record.getMessage() for record in caplog.records if record.name == client.__name__]
+    (line,) = [record.getMessage() for record in caplog.records if record.name == connection.__name__]
     assert line.startswith("GET /data/projects/NOBODY -> 404 in ")
     assert server.log[-1].path == "/data/projects/NOBODY"
 

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xnat_sync.core.datatypes import PROJECT, SUBJECT, attributes_of
-from xnat_sync.core.errors import UnexpectedReply
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import FileSpec, ObjectSpec
-from xnat_sync.gateway import codec, columns
-from xnat_sync.gateway.api import ImageTypes
-from xnat_sync.gateway.listings import ImageListing, SessionListing, SubjectListing
+from xnat_sync.core.model.attributes import PROJECT, SUBJECT, attributes_of
+from xnat_sync.core.model.errors import UnexpectedReply
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import FileSpec, ObjectSpec
+from xnat_sync.gateway.port import ImageTypes
+from xnat_sync.gateway.protocol import codec, columns
+from xnat_sync.gateway.protocol.listings import ImageListing, SessionListing, SubjectListing
 
 P = Ref.project_of("P")
 MR = ImageTypes(session="xnat:mrSessionData", scan="xnat:mrScanData")

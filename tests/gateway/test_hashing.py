@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xnat_sync.core.errors import LocalFileError
-from xnat_sync.core.refs import Ref
-from xnat_sync.core.state import FileSpec
-from xnat_sync.gateway import hashing
-from xnat_sync.gateway.body import FileBody
-from xnat_sync.gateway.hashing import WORTH_A_THREAD, Md5Beside
+from xnat_sync.core.model.errors import LocalFileError
+from xnat_sync.core.model.refs import Ref
+from xnat_sync.core.model.state import FileSpec
+from xnat_sync.gateway.bodies import hashing
+from xnat_sync.gateway.bodies.body import FileBody
+from xnat_sync.gateway.bodies.hashing import WORTH_A_THREAD, Md5Beside
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xnat_sync.core.errors import AlreadyExists, NotFound, ServerFault, ServerGone, Throttled, Unreachable
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import FileSpec, ObjectSpec, RemoteFile
-from xnat_sync.gateway.health import Endurance, Health
-from xnat_sync.gateway.memory import Call, MemoryServer, Moment
-from xnat_sync.gateway.retry import Retrying, RetryingFactory
+from xnat_sync.core.model.errors import AlreadyExists, NotFound, ServerFault, ServerGone, Throttled, Unreachable
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import FileSpec, ObjectSpec, RemoteFile
+from xnat_sync.gateway.resilience.circuit_breaker import Endurance, Health
+from xnat_sync.gateway.resilience.retry import Retrying, RetryingFactory
+from xnat_sync.testing.fake_xnat import Call, MemoryServer, Moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xnat_sync.core.errors import Forbidden, Unreachable
-from xnat_sync.core.refs import Ref
-from xnat_sync.core.state import FileSpec
-from xnat_sync.gateway.body import FileBody
-from xnat_sync.gateway.pace import Limits, Pace, Paced
-from xnat_sync.gateway.replies import Reply
-from xnat_sync.gateway.transport import Request
+from xnat_sync.core.model.errors import Forbidden, Unreachable
+from xnat_sync.core.model.refs import Ref
+from xnat_sync.core.model.state import FileSpec
+from xnat_sync.gateway.bodies.body import FileBody
+from xnat_sync.gateway.protocol.replies import Reply
+from xnat_sync.gateway.protocol.transport import Request
+from xnat_sync.gateway.resilience.throttle import Limits, Pace, Paced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from xnat_sync.core.errors import Rejected
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.gateway import paths
+from xnat_sync.core.model.errors import Rejected
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.gateway.protocol import paths
 
 SCAN = Ref.parse("P/S/E/scan:1")
 NAMES = st.text(min_size=1, max_size=12).filter(lambda name: not name.startswith("/"))

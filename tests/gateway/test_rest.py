@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from xnat_sync.core.datatypes import attributes_of
-from xnat_sync.core.errors import Forbidden, NotFound, Rejected, UnexpectedReply
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import FileSpec, ObjectSpec, RemoteObject, by_ref
-from xnat_sync.gateway.api import ImageTypes
-from xnat_sync.gateway.replies import Reply
-from xnat_sync.gateway.rest import LONGEST_QUERY, Memory, RestGateway
+from xnat_sync.core.model.attributes import attributes_of
+from xnat_sync.core.model.errors import Forbidden, NotFound, Rejected, UnexpectedReply
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import FileSpec, ObjectSpec, RemoteObject, by_ref
+from xnat_sync.gateway.port import ImageTypes
+from xnat_sync.gateway.protocol.replies import Reply
+from xnat_sync.gateway.protocol.rest import LONGEST_QUERY, Memory, RestGateway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from xnat_sync.gateway.client import XnatConnection
-    from xnat_sync.gateway.transport import Request
+    from xnat_sync.gateway.connection.connection import XnatConnection
+    from xnat_sync.gateway.protocol.transport import Request
     from xnat_sync.server.running import RunningServer
 
 NOTHING: frozenset[str] = frozenset()

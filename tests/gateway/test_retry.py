@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xnat_sync.core.errors import (
+from xnat_sync.core.model.errors import (
     Forbidden,
     GatewayError,
     LocalFileError,
@@ -16,12 +16,12 @@ from xnat_sync.core.errors import (
     Throttled,
     Unreachable,
 )
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import FileSpec, ObjectSpec
-from xnat_sync.gateway.api import Gateway, Reader
-from xnat_sync.gateway.memory import Call, MemoryServer, Moment
-from xnat_sync.gateway.readonly import ReadOnly
-from xnat_sync.gateway.retry import Retrying, RetryPolicy
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import FileSpec, ObjectSpec
+from xnat_sync.gateway.port import Gateway, Reader
+from xnat_sync.gateway.read_only import ReadOnly
+from xnat_sync.gateway.resilience.retry import Retrying, RetryPolicy
+from xnat_sync.testing.fake_xnat import Call, MemoryServer, Moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from xnat_sync.gateway.secrecy import HIDDEN, scrubbed
+from xnat_sync.gateway.connection.redaction import HIDDEN, scrubbed
 
 SECRET = "p&ss w<rd'%\"é"
 

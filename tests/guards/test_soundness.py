@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xnat_sync.core.changes import Action, Change, Plan
-from xnat_sync.core.errors import LocalFileError, ManifestError
-from xnat_sync.core.events import Listener
-from xnat_sync.core.outcome import Outcome, Report, Status
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import FileSpec
-from xnat_sync.guards.soundness import LocalBytes
-from xnat_sync.local.hash_cache import open_cache
+from xnat_sync.core.model.changes import Action, Change, Plan
+from xnat_sync.core.model.errors import LocalFileError, ManifestError
+from xnat_sync.core.model.listener import Listener
+from xnat_sync.core.model.outcome import Outcome, Report, Status
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import FileSpec
+from xnat_sync.guards.file_integrity import LocalBytes
+from xnat_sync.local.cache.digest_cache import open_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from xnat_sync.local.hash_cache import DigestCache
+    from xnat_sync.local.cache.digest_cache import DigestCache
 
 RESOURCE = Ref.project_of("P").child(Level.RESOURCE, "R")
 HOUR = 3_600_000_000_000

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xnat_sync.local.arriving import arriving
+from xnat_sync.local.atomic_write import arriving
 
 if TYPE_CHECKING:
     from pathlib import Path

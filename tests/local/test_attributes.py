@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xnat_sync.core.datatypes import attributes_of, value_error
-from xnat_sync.core.localside import LocalFile
-from xnat_sync.core.refs import Level
+from xnat_sync.core.model.attributes import attributes_of, value_error
+from xnat_sync.core.model.local_port import LocalFile
+from xnat_sync.core.model.refs import Level
 from xnat_sync.local.inspection import inspect
 
 if TYPE_CHECKING:

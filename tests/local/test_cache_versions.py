@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from xnat_sync.local import look_cache
+from xnat_sync.local.cache import inspection_cache
 from xnat_sync.manifest.text import document_cache
 
 ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).parents[1] / "golden" / "cache_versions.json"
-VERSIONS = {"inspection": look_cache.CACHE_VERSION, "documents": document_cache.CACHE_VERSION}
+VERSIONS = {"inspection": inspection_cache.CACHE_VERSION, "documents": document_cache.CACHE_VERSION}
 
 
 def behind_inspection() -> list[Path]:
@@ -54,7 +54,8 @@ def code_of(text: str) -> str:
 
 def digest_of(modules: list[Path]) -> str:
     """One digest of some modules, whatever they are called and wherever they are."""
-    parts = (hashlib.sha256(code_of(path.read_text(encoding="utf-8")).encode()).hexdigest() for path in modules)
+    codes = (code_of(path.read_text(encoding="utf-8")) for path in modules)
+    parts = (hashlib.sha256(code.encode()).hexdigest() for code in codes if code)
     return hashlib.sha256("".join(sorted(parts)).encode()).hexdigest()
 
 

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xnat_sync.core.localside import LocalFile
-from xnat_sync.core.rules import RULES
+from xnat_sync.core.model.local_port import LocalFile
+from xnat_sync.core.model.rules import RULES
 from xnat_sync.local.disk import Disk
-from xnat_sync.local.imaging import check_image
+from xnat_sync.local.imaging.images import check_image
 
 if TYPE_CHECKING:
     from pathlib import Path

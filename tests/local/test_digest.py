@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from xnat_sync.core.errors import LocalFileError
+from xnat_sync.core.model.errors import LocalFileError
 from xnat_sync.local.digest import CHUNK, md5_of
 from xnat_sync.local.disk import Disk
 

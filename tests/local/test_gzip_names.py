@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from xnat_sync.core.errors import LocalFileError
-from xnat_sync.core.localside import LocalFile
-from xnat_sync.local.gzipnames import copy_nameless, tells
+from xnat_sync.core.model.errors import LocalFileError
+from xnat_sync.core.model.local_port import LocalFile
+from xnat_sync.local.imaging.integrity import read_whole
 from xnat_sync.local.inspection import inspect
-from xnat_sync.local.whole import read_whole
+from xnat_sync.local.privacy.gzip_names import copy_nameless, tells
 
 Make = Callable[..., bytes]
 Put = Callable[[str, bytes], str]

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from xnat_sync.local.cache.digest_cache import NAME, DigestCache, NoCache, open_cache
 from xnat_sync.local.digest import md5_of
-from xnat_sync.local.hash_cache import NAME, DigestCache, NoCache, open_cache
-from xnat_sync.local.stamps import Stamp, stamp_of, stamped
+from xnat_sync.local.file_stat import Stamp, stamp_of, stamped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -188,7 +188,7 @@ def test_a_cache_that_breaks_in_use_forgets(folder: Path, file: Path) -> None:
 
 def test_a_cache_that_is_locked_is_done_without(folder: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     remember(folder, file)
-    monkeypatch.setattr("xnat_sync.local.cache_file.WAIT", 0.01)
+    monkeypatch.setattr("xnat_sync.local.cache.cache_file.WAIT", 0.01)
     with closing(sqlite3.connect(folder / NAME, isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         remember(folder, file, "0" * 32)
@@ -199,8 +199,8 @@ def test_a_cache_that_is_locked_is_done_without(folder: Path, file: Path, monkey
 def test_two_processes_share_it(folder: Path, tmp_path: Path) -> None:
     code = (
         "import sys, pathlib\n"
-        "from xnat_sync.local.hash_cache import open_cache, HashCache\n"
-        "from xnat_sync.local.stamps import stamp_of\n"
+        "from xnat_sync.local.cache.digest_cache import open_cache, HashCache\n"
+        "from xnat_sync.local.file_stat import stamp_of\n"
         "cache = open_cache(pathlib.Path(sys.argv[1]))\n"
         "assert isinstance(cache, HashCache)\n"
         "for path in sys.argv[2:]:\n"

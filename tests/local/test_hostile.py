@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xnat_sync.core.errors import LocalFileError
-from xnat_sync.core.identifiers import traces
-from xnat_sync.core.localside import LocalFile
-from xnat_sync.core.rules import RULES
-from xnat_sync.local.gzipnames import copy_nameless, tells
+from xnat_sync.core.formats.identifiers import traces
+from xnat_sync.core.model.errors import LocalFileError
+from xnat_sync.core.model.local_port import LocalFile
+from xnat_sync.core.model.rules import RULES
+from xnat_sync.local.imaging.integrity import read_whole
 from xnat_sync.local.inspection import inspect
-from xnat_sync.local.whole import read_whole
+from xnat_sync.local.privacy.gzip_names import copy_nameless, tells
 
 if TYPE_CHECKING:
     from pathlib import Path

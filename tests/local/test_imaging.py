@@ -14,9 +14,9 @@ from typing import Any
 import nibabel
 import pytest
 
-from xnat_sync.core.rules import RULES
-from xnat_sync.local.header import BITS
-from xnat_sync.local.imaging import check_image, is_image, read_facts
+from xnat_sync.core.model.rules import RULES
+from xnat_sync.local.imaging.header import BITS
+from xnat_sync.local.imaging.images import check_image, is_image, read_facts
 
 Make = Callable[..., bytes]
 Put = Callable[[str, bytes], str]

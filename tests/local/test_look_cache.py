@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xnat_sync.core.localside import Inspection, LocalFile
-from xnat_sync.local import look_cache
+from xnat_sync.core.model.local_port import Inspection, LocalFile
+from xnat_sync.local.cache import inspection_cache
+from xnat_sync.local.cache.inspection_cache import NAME, open_looks
+from xnat_sync.local.imaging.sidecar import read_json
 from xnat_sync.local.inspection import inspect
-from xnat_sync.local.look_cache import NAME, open_looks
-from xnat_sync.local.sidecar import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -154,7 +154,7 @@ def test_other_code_looks_for_itself_and_forgets_the_rest(
     folder: Path, files: list[LocalFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     look(folder, files)
-    monkeypatch.setattr(look_cache, "CACHE_VERSION", look_cache.CACHE_VERSION + 1)
+    monkeypatch.setattr(inspection_cache, "CACHE_VERSION", inspection_cache.CACHE_VERSION + 1)
     assert look(folder, files)[1] == 1
     assert look(folder, files)[1] == 0
     with closing(sqlite3.connect(folder / NAME)) as database:

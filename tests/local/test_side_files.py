@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from xnat_sync.core.localside import LocalFile
+from xnat_sync.core.model.local_port import LocalFile
 from xnat_sync.local.inspection import inspect
 
 Make = Callable[..., bytes]

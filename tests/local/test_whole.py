@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xnat_sync.core.errors import LocalFileError
+from xnat_sync.core.model.errors import LocalFileError
 from xnat_sync.local.digest import CHUNK
-from xnat_sync.local.whole import Inflation, read_whole
+from xnat_sync.local.imaging.integrity import Inflation, read_whole
 
 if TYPE_CHECKING:
     from pathlib import Path

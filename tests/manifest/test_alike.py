@@ -11,15 +11,15 @@ import yaml
 from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
-from xnat_sync.core.errors import ManifestError
-from xnat_sync.core.localside import FoundFile, Inspection, LocalSide, Matches
+from xnat_sync.core.model.errors import ManifestError
+from xnat_sync.core.model.local_port import FoundFile, Inspection, LocalSide, Matches
 from xnat_sync.manifest.desired.scan_memo import ScansAlike, Understood, Wording
 from xnat_sync.manifest.load import Loaded, load_study
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from xnat_sync.core.localside import LocalFile
+    from xnat_sync.core.model.local_port import LocalFile
 
 
 class Disk:

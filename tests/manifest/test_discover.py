@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xnat_sync.core.errors import ManifestError, Problem, Severity
-from xnat_sync.core.refs import Level
+from xnat_sync.core.model.errors import ManifestError, Problem, Severity
+from xnat_sync.core.model.refs import Level
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.load import Loaded, load_study
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xnat_sync.core.state import DesiredState
+    from xnat_sync.core.model.state import DesiredState
 
 
 def tree(root: Path, *names: str, **texts: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from xnat_sync.cli.console import Console
 from xnat_sync.cli.main import run
-from xnat_sync.core.identifiers import is_above_89, is_null, is_shifted, traces
+from xnat_sync.core.formats.identifiers import is_above_89, is_null, is_shifted, traces
 
 if TYPE_CHECKING:
     from pathlib import Path

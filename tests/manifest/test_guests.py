@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from xnat_sync.core.errors import ManifestError, Severity
-from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.model.errors import ManifestError, Severity
+from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.desired.provenance import Trace, layer_of
 from xnat_sync.manifest.load import Loaded, load_study

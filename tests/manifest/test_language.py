@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from xnat_sync.core.errors import ManifestError
-from xnat_sync.core.refs import Level
+from xnat_sync.core.model.errors import ManifestError
+from xnat_sync.core.model.refs import Level
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.load import Loaded, load_study
 

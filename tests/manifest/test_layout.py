@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xnat_sync.core.yamltext import yaml_text
+from xnat_sync.core.formats.yaml_writer import yaml_text
 from xnat_sync.manifest.formatting.formatter import WIDTH, normal_form
 from xnat_sync.manifest.text.parser import parse
 

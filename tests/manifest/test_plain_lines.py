@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from xnat_sync.core.yamltext import yaml_text
+from xnat_sync.core.formats.yaml_writer import yaml_text
 from xnat_sync.manifest.text.fast_parser import read_plain
 from xnat_sync.manifest.text.parser import parse
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xnat_sync.core.errors import ManifestError
+from xnat_sync.core.model.errors import ManifestError
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.load import load_study
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import KeysView
     from pathlib import Path
 
-    from xnat_sync.core.errors import Problem
-    from xnat_sync.core.refs import Ref
+    from xnat_sync.core.model.errors import Problem
+    from xnat_sync.core.model.refs import Ref
 
 STUDY: dict[str, Any] = {
     "version": "1",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import RemoteFile, RemoteObject, RemoteState
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import RemoteFile, RemoteObject, RemoteState
 from xnat_sync.manifest.from_remote import choose, manifest_of
 
 

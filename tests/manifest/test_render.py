@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xnat_sync.core.prune import places
-from xnat_sync.core.yamltext import yaml_text
+from xnat_sync.core.formats.yaml_writer import yaml_text
+from xnat_sync.core.planning.prune import places
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.desired.provenance import Trace, layer_of
 from xnat_sync.manifest.explicit import explicit_manifest

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from xnat_sync.core.datatypes import attributes_of, generic_attributes, known_types
-from xnat_sync.core.refs import Level
-from xnat_sync.core.rules import RULES
+from xnat_sync.core.model.attributes import attributes_of, generic_attributes, known_types
+from xnat_sync.core.model.refs import Level
+from xnat_sync.core.model.rules import RULES
 from xnat_sync.manifest.desired.attributes import STRUCTURE
 from xnat_sync.manifest.text.schema import manifest_schema, schema_text
 

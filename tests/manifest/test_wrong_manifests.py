@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from xnat_sync.core.errors import ManifestError, Problem
-from xnat_sync.core.rules import RULES
+from xnat_sync.core.model.errors import ManifestError, Problem
+from xnat_sync.core.model.rules import RULES
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.load import load_study
 

@@ -20,14 +20,14 @@ from hypothesis import strategies as st
 
 from xnat_sync.cli.console import Console
 from xnat_sync.cli.main import run
-from xnat_sync.core.refs import Level
-from xnat_sync.core.state import RemoteFile, RemoteObject, RemoteState
+from xnat_sync.core.model.refs import Level
+from xnat_sync.core.model.state import RemoteFile, RemoteObject, RemoteState
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.from_remote import choose
 from xnat_sync.manifest.load import load_study
 
 if TYPE_CHECKING:
-    from xnat_sync.core.state import DesiredState
+    from xnat_sync.core.model.state import DesiredState
 
 SERIES = {
     "anat": ["T1w", "acq-a+b_T1w", "run-1_T1w", "run-2_T1w", "inv-1_part-mag_MP2RAGE", "inv-1_part-phase_MP2RAGE"],

@@ -11,16 +11,16 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xnat_sync.core.changes import Action, Plan
-from xnat_sync.core.errors import Unreachable
-from xnat_sync.core.outcome import Report, Status
-from xnat_sync.core.planner import make_plan
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, FileSpec, Found, ObjectSpec, Prune
+from xnat_sync.core.model.changes import Action, Plan
+from xnat_sync.core.model.errors import Unreachable
+from xnat_sync.core.model.outcome import Report, Status
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import DesiredState, FileSpec, Found, ObjectSpec, Prune
+from xnat_sync.core.planning.planner import make_plan
 from xnat_sync.engine.execute import Execution
 from xnat_sync.engine.observe import observe
 from xnat_sync.engine.pool import open_pool
-from xnat_sync.gateway.memory import Call, MemoryServer, Moment
+from xnat_sync.testing.fake_xnat import Call, MemoryServer, Moment
 
 FOLDER = Path(tempfile.mkdtemp(prefix="xnat-sync-property-"))
 CONTENTS = [b"", b"a", b"b", b"long" * 50]

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xnat_sync.core.datatypes import attributes_of
-from xnat_sync.core.errors import GatewayError, ManifestError, UnexpectedReply
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.gateway import codec, permissions
-from xnat_sync.gateway.api import ImageTypes
-from xnat_sync.gateway.listings import ImageListing, SessionListing, SubjectListing
-from xnat_sync.gateway.replies import Reply, error_of, message_of
+from xnat_sync.core.model.attributes import attributes_of
+from xnat_sync.core.model.errors import GatewayError, ManifestError, UnexpectedReply
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.gateway.port import ImageTypes
+from xnat_sync.gateway.protocol import codec, permissions
+from xnat_sync.gateway.protocol.listings import ImageListing, SessionListing, SubjectListing
+from xnat_sync.gateway.protocol.replies import Reply, error_of, message_of
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.load import load_study
 

@@ -16,23 +16,23 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from xnat_sync.core.changes import Action, Plan
-from xnat_sync.core.errors import ServerFault, Throttled, Unreachable
-from xnat_sync.core.outcome import Report, Status
-from xnat_sync.core.planner import make_plan
-from xnat_sync.core.policy import SyncPolicy
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, RemoteFile
+from xnat_sync.core.model.changes import Action, Plan
+from xnat_sync.core.model.errors import ServerFault, Throttled, Unreachable
+from xnat_sync.core.model.outcome import Report, Status
+from xnat_sync.core.model.policy import SyncPolicy
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import DesiredState, FileSpec, ObjectSpec, RemoteFile
+from xnat_sync.core.planning.planner import make_plan
 from xnat_sync.engine.execute import Execution
 from xnat_sync.engine.observe import observe
 from xnat_sync.engine.pool import open_pool
-from xnat_sync.gateway.memory import Call, MemoryServer, Moment
-from xnat_sync.gateway.retry import RetryingFactory
+from xnat_sync.gateway.resilience.retry import RetryingFactory
+from xnat_sync.testing.fake_xnat import Call, MemoryServer, Moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from xnat_sync.gateway.api import GatewayFactory
+    from xnat_sync.gateway.port import GatewayFactory
 
 FOLDER = Path(tempfile.mkdtemp(prefix="xnat-sync-healing-"))
 CONTENTS = [b"", b"a", b"b", b"cc", b"dd", b"long" * 50]

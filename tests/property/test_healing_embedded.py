@@ -12,16 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from xnat_sync.core.outcome import Status
-from xnat_sync.core.planner import make_plan
-from xnat_sync.core.policy import SyncPolicy
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec
+from xnat_sync.core.model.outcome import Status
+from xnat_sync.core.model.policy import SyncPolicy
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import DesiredState, FileSpec, ObjectSpec
+from xnat_sync.core.planning.planner import make_plan
 from xnat_sync.engine.execute import Execution
 from xnat_sync.engine.observe import observe
 from xnat_sync.engine.pool import open_pool
-from xnat_sync.gateway.client import XnatConnection
-from xnat_sync.gateway.retry import RetryingFactory
+from xnat_sync.gateway.connection.connection import XnatConnection
+from xnat_sync.gateway.resilience.retry import RetryingFactory
 from xnat_sync.server.faults import Fault, FaultKind, Faults
 from xnat_sync.server.running import RunningServer, running
 
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from xnat_sync.core.changes import Plan
-    from xnat_sync.core.outcome import Report
+    from xnat_sync.core.model.changes import Plan
+    from xnat_sync.core.model.outcome import Report
 
 JOBS = 4
 NUMBERS = itertools.count(1)

@@ -8,20 +8,20 @@ from dataclasses import replace
 
 import pytest
 
-from xnat_sync.core.changes import Action, Change, Plan
-from xnat_sync.core.errors import Origin, Problem, Severity
-from xnat_sync.core.outcome import Failure, Outcome, Report, Status
-from xnat_sync.core.planner import make_plan
-from xnat_sync.core.policy import Compare, SyncPolicy
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, RemoteFile, RemoteObject, RemoteState
-from xnat_sync.core.verification import Fault, Finding, Verification
-from xnat_sync.gateway.api import ServerInfo
-from xnat_sync.report.plan_text import plan_text, server_text
-from xnat_sync.report.problems import problems_text, study_text, summary_text
-from xnat_sync.report.progress import Bars, Heartbeat
-from xnat_sync.report.run_text import report_text, verification_text
-from xnat_sync.report.wording import count, duration, size, visible
+from xnat_sync.core.model.changes import Action, Change, Plan
+from xnat_sync.core.model.errors import Origin, Problem, Severity
+from xnat_sync.core.model.outcome import Failure, Outcome, Report, Status
+from xnat_sync.core.model.policy import Compare, SyncPolicy
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import DesiredState, FileSpec, ObjectSpec, RemoteFile, RemoteObject, RemoteState
+from xnat_sync.core.model.verify_result import Fault, Finding, Verification
+from xnat_sync.core.planning.planner import make_plan
+from xnat_sync.core.text import count, duration, size, visible
+from xnat_sync.gateway.port import ServerInfo
+from xnat_sync.views.plan import plan_text, server_text
+from xnat_sync.views.problems import problems_text, study_text, summary_text
+from xnat_sync.views.progress import Bars, Heartbeat
+from xnat_sync.views.run import report_text, verification_text
 
 Golden = Callable[[str, str], None]
 

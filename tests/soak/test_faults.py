@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from xnat_sync import workflow
+from xnat_sync import api
 from xnat_sync.cli.exits import Exit, exit_of_report
-from xnat_sync.core.outcome import Failure, Report, Status
-from xnat_sync.core.policy import SyncPolicy
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.gateway.client import XnatConnection
-from xnat_sync.gateway.health import Endurance, Health
-from xnat_sync.gateway.retry import RetryingFactory
+from xnat_sync.core.model.outcome import Failure, Report, Status
+from xnat_sync.core.model.policy import SyncPolicy
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.gateway.connection.connection import XnatConnection
+from xnat_sync.gateway.resilience.circuit_breaker import Endurance, Health
+from xnat_sync.gateway.resilience.retry import RetryingFactory
 from xnat_sync.server.faults import POINT_OF, Fault, FaultKind, Faults
 from xnat_sync.server.running import running
 
@@ -93,8 +93,8 @@ class Stage:
         self.faults = faults
         self.files = files
         self.clock = Clock()
-        self.options = workflow.Options(jobs=JOBS, reason="test")
-        self.loaded = workflow.validate([files.manifest(PROJECT)])
+        self.options = api.Options(jobs=JOBS, reason="test")
+        self.loaded = api.validate([files.manifest(PROJECT)])
         self.look = look
 
     @contextmanager
@@ -108,17 +108,17 @@ class Stage:
     def apply(self, kinds: list[FaultKind], chance: float, *, mixed: bool = False) -> Report:
         """Plan in peace, and apply among faults."""
         with self.connect() as connect:
-            found = workflow.plan(self.loaded, connect, options=self.options)
+            found = api.plan(self.loaded, connect, options=self.options)
             self.faults.roll(kinds, chance, mixed=mixed)
             try:
-                return workflow.apply(found, connect, self.options)
+                return api.apply(found, connect, self.options)
             finally:
                 self.faults.roll([], 0)
 
     def left(self) -> set[Ref]:
         """What a plan finds to do, the disk looked at."""
         with self.connect() as connect:
-            found = workflow.plan(self.loaded, connect, SyncPolicy(disk=True), self.options)
+            found = api.plan(self.loaded, connect, SyncPolicy(disk=True), self.options)
         return {change.ref for change in found.changes}
 
     def judge(self, report: Report) -> None:

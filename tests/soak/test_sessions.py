@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xnat_sync import workflow
+from xnat_sync import api
 from xnat_sync.cli.console import Console
 from xnat_sync.cli.main import run
-from xnat_sync.core.outcome import Status
-from xnat_sync.gateway.client import XnatConnection
-from xnat_sync.gateway.retry import RetryingFactory
+from xnat_sync.core.model.outcome import Status
+from xnat_sync.gateway.connection.connection import XnatConnection
+from xnat_sync.gateway.resilience.retry import RetryingFactory
 from xnat_sync.server.faults import Fault, Faults
 from xnat_sync.server.running import running
 
@@ -81,15 +81,15 @@ def test_sessions_that_end_all_the_time_are_renewed_once_each(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     crowd.crowd(sessions=6, scans=4, names=3)
-    loaded = workflow.validate([crowd.manifest("R")])
+    loaded = api.validate([crowd.manifest("R")])
     connection = XnatConnection(server.url, "admin", "admin")
     waits: list[float] = []
     connect = RetryingFactory(connection, sleep=waits.append)
-    options = workflow.Options(jobs=JOBS, reason="test")
-    found = workflow.plan(loaded, connect, options=options)
+    options = api.Options(jobs=JOBS, reason="test")
+    found = api.plan(loaded, connect, options=options)
     faults.every = every
     with caplog.at_level("INFO"):
-        report = workflow.apply(found, connect, options)
+        report = api.apply(found, connect, options)
     faults.every = 0
     connect().server()  # The last end too is noticed now.
     assert report.ok

@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from xnat_sync import __version__, workflow
+from xnat_sync import __version__, api
 from xnat_sync.cli.connect import connected
 from xnat_sync.cli.exits import exit_of_report
 from xnat_sync.cli.interrupt import interruptible
@@ -14,16 +14,16 @@ from xnat_sync.cli.output import write_result
 from xnat_sync.cli.planfile import read_plan
 from xnat_sync.cli.reading import load, policy_of, where
 from xnat_sync.cli.settings import cache_folder
-from xnat_sync.core.changes import Action
-from xnat_sync.core.errors import StalePlan, Unconfirmed, UsageError
-from xnat_sync.core.events import Several
-from xnat_sync.core.freshness import only, reduced
-from xnat_sync.core.refs import Level
+from xnat_sync.core.model.changes import Action
+from xnat_sync.core.model.errors import StalePlan, Unconfirmed, UsageError
+from xnat_sync.core.model.listener import Several
+from xnat_sync.core.model.refs import Level
+from xnat_sync.core.planning.stale_plan import only, reduced
 from xnat_sync.guards.lock import SHORT_BYTES, SHORT_CHANGES, LockOptions, locked
-from xnat_sync.guards.record import RunRecord, make_state_folder, new_run, read_past, state_folder
-from xnat_sync.local.provenance import git_reason
-from xnat_sync.report.plan_text import plan_text
-from xnat_sync.report.run_text import report_text
+from xnat_sync.guards.run_record import RunRecord, make_state_folder, new_run, read_past, state_folder
+from xnat_sync.local.git_reason import git_reason
+from xnat_sync.views.plan import plan_text
+from xnat_sync.views.run import report_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
     from xnat_sync.cli import options
     from xnat_sync.cli.console import Console
-    from xnat_sync.core.changes import Plan
-    from xnat_sync.core.outcome import Outcome, Report
-    from xnat_sync.core.refs import Ref
-    from xnat_sync.gateway.api import GatewayFactory
+    from xnat_sync.core.model.changes import Plan
+    from xnat_sync.core.model.outcome import Outcome, Report
+    from xnat_sync.core.model.refs import Ref
+    from xnat_sync.gateway.port import GatewayFactory
     from xnat_sync.guards.lock import Held
-    from xnat_sync.guards.record import Past
+    from xnat_sync.guards.run_record import Past
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class _Agreed:
         return reduced(self.plan, self.known)
 
 
-def apply(command: options.Apply, run: workflow.Options, invocation: options.Invocation, console: Console) -> int:
+def apply(command: options.Apply, run: api.Options, invocation: options.Invocation, console: Console) -> int:
     """Carry out a plan: a stored one as far as the server has not moved, or one made now."""
     if not command.yes and not console.stdin.isatty():
         raise UsageError("nobody can be asked here (standard input is no terminal): say --yes to apply")
@@ -62,7 +62,7 @@ class _Applying:
     """One call of the command."""
 
     def __init__(
-        self, command: options.Apply, run: workflow.Options, invocation: options.Invocation, console: Console
+        self, command: options.Apply, run: api.Options, invocation: options.Invocation, console: Console
     ) -> None:
         self._command = command
         self._invocation = invocation
@@ -103,7 +103,7 @@ class _Applying:
             record = None if agreed.left.is_empty else stack.enter_context(closing(self._record(agreed.plan, url)))
             run = replace(self._options, listener=Several(*listeners, *([record] if record else [])))
             with interruptible(run.stop, self._console, connect.cut):
-                report = workflow.apply(agreed.plan, connect, run, agreed.known)
+                report = api.apply(agreed.plan, connect, run, agreed.known)
                 report = self._closed(record, report) if record else report
                 text = "" if agreed.plan.is_empty else report_text(report)
                 # In here, where one more Ctrl-C does not take the report away.
@@ -119,14 +119,14 @@ class _Applying:
         return replace(report, run=self._id)
 
     def _plan(
-        self, saved: Plan | None, loaded: workflow.Loaded | None, past: Past | None, connect: GatewayFactory
+        self, saved: Plan | None, loaded: api.Loaded | None, past: Past | None, connect: GatewayFactory
     ) -> _Agreed:
         if saved:
-            known = workflow.check_fresh(saved, connect, self._options)
-            found = _Agreed(plan=workflow.with_lacks(saved, connect), known=known)
+            known = api.check_fresh(saved, connect, self._options)
+            found = _Agreed(plan=api.with_lacks(saved, connect), known=known)
         else:
             assert loaded
-            found = _Agreed(plan=workflow.plan(loaded, connect, policy_of(self._command.connection), self._options))
+            found = _Agreed(plan=api.plan(loaded, connect, policy_of(self._command.connection), self._options))
         if past is None:
             return found
         if past.project != found.plan.project:
@@ -143,7 +143,7 @@ class _Applying:
             # Nobody agrees to what was not shown.
             shown = self._console.out if self._invocation.format == "text" else self._console.err
             shown.write(where(left, connect) + plan_text(left, detail=self._command.detail))
-        workflow.check_safe(left, allow_delete=self._command.allow_delete, max_delete=self._command.max_delete)
+        api.check_safe(left, allow_delete=self._command.allow_delete, max_delete=self._command.max_delete)
         if asks:
             _confirm(self._console)
         return agreed

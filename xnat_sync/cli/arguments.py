@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from xnat_sync.cli import options
 from xnat_sync.cli.parser import COMPARISONS, build_parser
-from xnat_sync.core.errors import UsageError
-from xnat_sync.core.policy import Compare
+from xnat_sync.core.model.errors import UsageError
+from xnat_sync.core.model.policy import Compare
 
 if TYPE_CHECKING:
     import argparse

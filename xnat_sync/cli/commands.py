@@ -12,8 +12,8 @@ from xnat_sync.cli import options
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.output import write_problems
 from xnat_sync.cli.settings import cache_folder
+from xnat_sync.local.cache.inspection_cache import open_looks
 from xnat_sync.local.disk import Disk
-from xnat_sync.local.look_cache import open_looks
 from xnat_sync.manifest.load import Loaded, load_study
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _validate(command: options.Validate, invocation: options.Invocation, console
     loaded = _load(command, console)
     write_problems(loaded.problems, invocation, console)
     if invocation.format == "text":
-        from xnat_sync.report.problems import study_text
+        from xnat_sync.views.problems import study_text
 
         console.out.write(study_text(loaded.desired))
     return Exit.DONE

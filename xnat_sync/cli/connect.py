@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xnat_sync.cli.settings import EMBEDDED, Login, ask_password, ca_file_of, login_of, server_of
-from xnat_sync.gateway.client import XnatConnection
-from xnat_sync.gateway.pace import Limits
-from xnat_sync.gateway.retry import RetryingFactory
+from xnat_sync.gateway.connection.connection import XnatConnection
+from xnat_sync.gateway.resilience.retry import RetryingFactory
+from xnat_sync.gateway.resilience.throttle import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

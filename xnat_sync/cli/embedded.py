@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.output import write_result
-from xnat_sync.core.errors import UsageError
+from xnat_sync.core.model.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

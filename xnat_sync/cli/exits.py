@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 
-from xnat_sync.core import errors
-from xnat_sync.core.outcome import Failure, Report, Status
+from xnat_sync.core.model import errors
+from xnat_sync.core.model.outcome import Failure, Report, Status
 
 
 class Exit(enum.IntEnum):

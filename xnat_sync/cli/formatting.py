@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.output import write_result
-from xnat_sync.core.errors import LocalFileError, ManifestError
+from xnat_sync.core.model.errors import LocalFileError, ManifestError
+from xnat_sync.core.text import count, visible
 from xnat_sync.manifest.formatting.formatter import normal_form
 from xnat_sync.manifest.sources import SourceReader
 from xnat_sync.manifest.text.problems import Problems
-from xnat_sync.report.wording import count, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

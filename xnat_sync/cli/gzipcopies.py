@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.errors import LocalFileError
+from xnat_sync.core.model.errors import LocalFileError
+from xnat_sync.core.text import count, visible
 from xnat_sync.local.disk import Disk
-from xnat_sync.local.gzipnames import copy_nameless, tells
-from xnat_sync.report.wording import count, visible
+from xnat_sync.local.privacy.gzip_names import copy_nameless, tells
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from xnat_sync.cli.console import Console
-    from xnat_sync.core.localside import Matches
+    from xnat_sync.core.model.local_port import Matches
 
 
 class RememberingDisk(Disk):

@@ -14,8 +14,8 @@ from xnat_sync.cli.arguments import parse
 from xnat_sync.cli.console import Console
 from xnat_sync.cli.exits import Exit, exit_of_error
 from xnat_sync.cli.options import Demo, Invocation
-from xnat_sync.core.errors import LocalFileError, ManifestError, PlanError, XnatSyncError
-from xnat_sync.report.wording import visible
+from xnat_sync.core.model.errors import LocalFileError, ManifestError, PlanError, XnatSyncError
+from xnat_sync.core.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

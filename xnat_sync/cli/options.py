@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xnat_sync.core.policy import Compare
+    from xnat_sync.core.model.policy import Compare
 
 DEFAULT_MANIFEST = "xnat.yaml"
 DEFAULT_PORT = 8080

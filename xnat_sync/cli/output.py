@@ -7,9 +7,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from xnat_sync.cli.exits import exit_of_error
-from xnat_sync.core.errors import LocalFileError, PlanError
-from xnat_sync.core.refs import Level
-from xnat_sync.report.problems import problems_data, problems_text, summary_text
+from xnat_sync.core.model.errors import LocalFileError, PlanError
+from xnat_sync.core.model.refs import Level
+from xnat_sync.views.problems import problems_data, problems_text, summary_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from xnat_sync.cli.console import Console
     from xnat_sync.cli.options import Invocation
-    from xnat_sync.core.errors import Problem, XnatSyncError
+    from xnat_sync.core.model.errors import Problem, XnatSyncError
 
 
 ERROR_FORMAT = 1

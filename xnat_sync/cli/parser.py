@@ -9,8 +9,8 @@ from typing import NoReturn
 
 from xnat_sync import __version__
 from xnat_sync.cli.options import DEFAULT_MANIFEST, DEFAULT_PORT
-from xnat_sync.core.errors import UsageError
-from xnat_sync.core.policy import DEFAULT_JOBS, Compare
+from xnat_sync.core.model.errors import UsageError
+from xnat_sync.core.model.policy import DEFAULT_JOBS, Compare
 
 SCHEMAS = (
     "manifest",

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from xnat_sync.cli.output import json_text
-from xnat_sync.core.changes import Change, Plan
-from xnat_sync.core.errors import UsageError
-from xnat_sync.core.state import FileSpec
+from xnat_sync.core.model.changes import Change, Plan
+from xnat_sync.core.model.errors import UsageError
+from xnat_sync.core.model.state import FileSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,27 +10,27 @@ from xnat_sync.cli.connect import connected
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.output import write_result
 from xnat_sync.cli.writingout import write_new
-from xnat_sync.core.errors import IntegrityError, NotFound, Rejected, UsageError
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.yamltext import yaml_text
-from xnat_sync.engine.harvest import harvest
+from xnat_sync.core.formats.yaml_writer import yaml_text
+from xnat_sync.core.model.errors import IntegrityError, NotFound, Rejected, UsageError
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.text import count, visible
 from xnat_sync.engine.pool import open_pool, result_of
+from xnat_sync.engine.read_project import harvest
 from xnat_sync.engine.stop import Stop
-from xnat_sync.gateway.readonly import ReadOnly
-from xnat_sync.local.arriving import arriving
+from xnat_sync.gateway.read_only import ReadOnly
+from xnat_sync.local.atomic_write import arriving
 from xnat_sync.local.digest import md5_of
 from xnat_sync.manifest.from_remote import Pulled, choose, manifest_of
-from xnat_sync.report.progress import listener_for
-from xnat_sync.report.wording import count, visible
+from xnat_sync.views.progress import listener_for
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from xnat_sync.cli import options
     from xnat_sync.cli.console import Console
-    from xnat_sync.core.state import RemoteFile, RemoteState
+    from xnat_sync.core.model.state import RemoteFile, RemoteState
     from xnat_sync.engine.pool import Pool
-    from xnat_sync.gateway.api import Reader
+    from xnat_sync.gateway.port import Reader
 
 PULL_FORMAT = 1
 _LEFT_SHOWN = 20

@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from xnat_sync import workflow
+from xnat_sync import api
 from xnat_sync.cli.settings import cache_folder
-from xnat_sync.core.errors import Severity
-from xnat_sync.core.policy import SyncPolicy
-from xnat_sync.local.look_cache import open_looks
-from xnat_sync.report.plan_text import server_text
-from xnat_sync.report.problems import problems_text
+from xnat_sync.core.model.errors import Severity
+from xnat_sync.core.model.policy import SyncPolicy
+from xnat_sync.local.cache.inspection_cache import open_looks
+from xnat_sync.views.plan import server_text
+from xnat_sync.views.problems import problems_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
     from xnat_sync.cli.console import Console
     from xnat_sync.cli.options import Connection
-    from xnat_sync.core.changes import Plan
-    from xnat_sync.gateway.api import GatewayFactory
+    from xnat_sync.core.model.changes import Plan
+    from xnat_sync.gateway.port import GatewayFactory
 
 
-def load(manifests: Sequence[Path], connection: Connection, console: Console) -> workflow.Loaded:
+def load(manifests: Sequence[Path], connection: Connection, console: Console) -> api.Loaded:
     """The study, its warnings shown on standard error; what only informs is left to ``validate``."""
     folder = cache_folder(console.environ) if connection.cache and not connection.rehash else None
     with closing(open_looks(folder)) as looks:
-        loaded = workflow.validate(manifests, environ=console.environ, looks=looks)
+        loaded = api.validate(manifests, environ=console.environ, looks=looks)
     console.err.write(problems_text([found for found in loaded.problems if found.severity is Severity.WARNING]))
     return loaded
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from xnat_sync.core.errors import UsageError
+from xnat_sync.core.model.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, NamedTuple
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.options import FromBids
 from xnat_sync.cli.output import write_result, written_data
-from xnat_sync.core.errors import LocalFileError, ManifestError, Severity, UsageError
-from xnat_sync.core.refs import Level
-from xnat_sync.core.yamltext import yaml_text
-from xnat_sync.drafts.bids import survey
-from xnat_sync.drafts.reading import Places, files_below, headings, start_of, text_of
-from xnat_sync.drafts.rules import first_clash, manifest_of
-from xnat_sync.drafts.table import read_table, xsi_type_of
-from xnat_sync.drafts.tabled import counts_of
-from xnat_sync.drafts.tabled import manifest_of as manifest_of_table
+from xnat_sync.core.formats.yaml_writer import yaml_text
+from xnat_sync.core.model.errors import LocalFileError, ManifestError, Severity, UsageError
+from xnat_sync.core.model.refs import Level
+from xnat_sync.core.text import count, visible
+from xnat_sync.importers.bids_manifest import first_clash, manifest_of
+from xnat_sync.importers.bids_survey import survey
+from xnat_sync.importers.csv_manifest import counts_of
+from xnat_sync.importers.csv_manifest import manifest_of as manifest_of_table
+from xnat_sync.importers.csv_table import read_table, xsi_type_of
+from xnat_sync.importers.files import Places, files_below, headings, start_of, text_of
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.load import load_study
-from xnat_sync.report.problems import problems_text, summary_text
-from xnat_sync.report.wording import count, visible
+from xnat_sync.views.problems import problems_text, summary_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
     from xnat_sync.cli.console import Console
     from xnat_sync.cli.options import FromCsv, Init, Invocation
-    from xnat_sync.core.errors import Problem
-    from xnat_sync.core.yamltext import Plain
-    from xnat_sync.drafts.table import Table
+    from xnat_sync.core.formats.yaml_writer import Plain
+    from xnat_sync.core.model.errors import Problem
+    from xnat_sync.importers.csv_table import Table
 
 _LEVELS = (Level.SUBJECT, Level.SESSION, Level.SCAN)
 _ERRORS_SHOWN = 20

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
-from xnat_sync import workflow
+from xnat_sync import api
 from xnat_sync.cli import options
 from xnat_sync.cli.connect import connected
 from xnat_sync.cli.exits import Exit
@@ -14,11 +14,11 @@ from xnat_sync.cli.output import write_result
 from xnat_sync.cli.planfile import write_plan
 from xnat_sync.cli.reading import load, policy_of, where
 from xnat_sync.cli.settings import cache_folder
-from xnat_sync.local.hash_cache import open_cache
-from xnat_sync.report.plan_text import plan_text
-from xnat_sync.report.progress import listener_for
-from xnat_sync.report.run_text import verification_text
-from xnat_sync.report.wording import visible
+from xnat_sync.core.text import visible
+from xnat_sync.local.cache.digest_cache import open_cache
+from xnat_sync.views.plan import plan_text
+from xnat_sync.views.progress import listener_for
+from xnat_sync.views.run import verification_text
 
 if TYPE_CHECKING:
     from xnat_sync.cli.console import Console
@@ -30,7 +30,7 @@ def dispatch_syncing(
     """Run a command that talks to a server."""
     connection = command.connection
     with closing(open_cache(cache_folder(console.environ) if connection.cache else None)) as cache:
-        run = workflow.Options(
+        run = api.Options(
             jobs=connection.jobs, listener=listener_for(console.err), cache=cache, rehash=connection.rehash
         )
         match command:
@@ -46,12 +46,12 @@ def dispatch_syncing(
                 assert_never(command)
 
 
-def _plan(command: options.MakePlan, run: workflow.Options, invocation: options.Invocation, console: Console) -> int:
+def _plan(command: options.MakePlan, run: api.Options, invocation: options.Invocation, console: Console) -> int:
     """Show what apply would do; store it if asked."""
     loaded = load(command.manifests, command.connection, console)
     with connected(command.connection, console, loaded.server, run.stop) as (connect, server):
-        plan = replace(workflow.plan(loaded, connect, policy_of(command.connection), run), server=server)
-        plan = workflow.pin(plan, run) if command.out else plan
+        plan = replace(api.plan(loaded, connect, policy_of(command.connection), run), server=server)
+        plan = api.pin(plan, run) if command.out else plan
         text = where(plan, connect) + plan_text(plan, detail=command.detail)
     if command.out:
         write_plan(plan, command.out)
@@ -60,10 +60,10 @@ def _plan(command: options.MakePlan, run: workflow.Options, invocation: options.
     return Exit.DIFFERENCES if command.detailed_exitcode and not plan.is_empty else Exit.DONE
 
 
-def _verify(command: options.Verify, run: workflow.Options, invocation: options.Invocation, console: Console) -> int:
+def _verify(command: options.Verify, run: api.Options, invocation: options.Invocation, console: Console) -> int:
     """Prove that every file is there, or say which is not."""
     loaded = load(command.manifests, command.connection, console)
     with connected(command.connection, console, loaded.server, run.stop) as (connect, _):
-        proof = workflow.verify(loaded, connect, policy_of(command.connection), run, download=command.download)
+        proof = api.verify(loaded, connect, policy_of(command.connection), run, download=command.download)
     write_result(proof.to_data(), verification_text(proof), invocation, console)
     return Exit.DONE if proof.ok else Exit.DIFFERENCES

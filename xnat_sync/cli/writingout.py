@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 from xnat_sync.cli import options
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.output import write_result, written_data
-from xnat_sync.core.errors import Severity, UsageError
-from xnat_sync.core.prune import rule_at
-from xnat_sync.core.refs import Level
-from xnat_sync.core.yamltext import yaml_text
+from xnat_sync.core.formats.yaml_writer import yaml_text
+from xnat_sync.core.model.errors import Severity, UsageError
+from xnat_sync.core.model.refs import Level
+from xnat_sync.core.planning.prune import rule_at
+from xnat_sync.core.text import visible
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.desired.provenance import Trace, layer_of
 from xnat_sync.manifest.explicit import explicit_manifest
 from xnat_sync.manifest.load import Loaded, load_study
-from xnat_sync.report.problems import problems_text
-from xnat_sync.report.wording import visible
+from xnat_sync.views.problems import problems_text
 
 if TYPE_CHECKING:
     from xnat_sync.cli.console import Console
-    from xnat_sync.core.errors import Origin
-    from xnat_sync.core.refs import Ref
-    from xnat_sync.core.state import Prune
+    from xnat_sync.core.model.errors import Origin
+    from xnat_sync.core.model.refs import Ref
+    from xnat_sync.core.model.state import Prune
 
 EXPLANATION_FORMAT = 1
 

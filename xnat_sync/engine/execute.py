@@ -12,29 +12,29 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.changes import Action, Change, Plan
-from xnat_sync.core.errors import GatewayError, Rejected, XnatSyncError
-from xnat_sync.core.events import Listener
-from xnat_sync.core.outcome import Failure, Outcome, Report, Status
-from xnat_sync.core.planner import desired_of
-from xnat_sync.core.prune import withheld
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.schedule import Group, Lane, schedule
-from xnat_sync.core.state import DesiredState
-from xnat_sync.core.verdict import failed, failure_of, judge_object
-from xnat_sync.engine.habit import DigestHabit
-from xnat_sync.engine.lanes import LaneRun
-from xnat_sync.engine.objects import ObjectWriter, lacks
+from xnat_sync.core.model.changes import Action, Change, Plan
+from xnat_sync.core.model.errors import GatewayError, Rejected, XnatSyncError
+from xnat_sync.core.model.listener import Listener
+from xnat_sync.core.model.outcome import Failure, Outcome, Report, Status
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import DesiredState
+from xnat_sync.core.planning.confirm import failed, failure_of, judge_object
+from xnat_sync.core.planning.planner import desired_of
+from xnat_sync.core.planning.prune import withheld
+from xnat_sync.core.planning.schedule import Group, Lane, schedule
+from xnat_sync.engine.checksum_support import DigestHabit
+from xnat_sync.engine.object_writer import ObjectWriter, lacks
 from xnat_sync.engine.observe import read_back
-from xnat_sync.engine.sittings import Sitting, sittings
+from xnat_sync.engine.resource_upload import LaneRun
 from xnat_sync.engine.stop import Stop
+from xnat_sync.engine.verification_batch import Sitting, sittings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from xnat_sync.core.state import RemoteObject
+    from xnat_sync.core.model.state import RemoteObject
     from xnat_sync.engine.pool import Pool
-    from xnat_sync.gateway.api import Gateway
+    from xnat_sync.gateway.port import Gateway
 
 TICK_SECONDS = 0.2
 

@@ -11,11 +11,10 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.datatypes import CUSTOM_PREFIX, PROJECT, default_scan_type, generic_attributes
-from xnat_sync.core.errors import NotFound
-from xnat_sync.core.prune import holds_others, is_tied, owners_pruning_resources, unnamed_objects
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import (
+from xnat_sync.core.model.attributes import CUSTOM_PREFIX, PROJECT, default_scan_type, generic_attributes
+from xnat_sync.core.model.errors import NotFound
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import (
     Alike,
     DesiredState,
     ObjectSpec,
@@ -25,9 +24,10 @@ from xnat_sync.core.state import (
     by_ref,
     is_own,
 )
-from xnat_sync.engine.disk import sizes_on_disk
+from xnat_sync.core.planning.prune import holds_others, is_tied, owners_pruning_resources, unnamed_objects
+from xnat_sync.engine.disk_check import sizes_on_disk
 from xnat_sync.engine.pool import Pool, gather, in_turn, result_of
-from xnat_sync.gateway.api import ImageTypes, Reader
+from xnat_sync.gateway.port import ImageTypes, Reader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

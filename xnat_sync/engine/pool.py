@@ -1,6 +1,6 @@
 """Workers: the only place of the client that starts threads, but for two of the gateway's.
 
-Those compute the digest of a large file (`gateway.hashing`) and log in (`gateway.wire.patience`).
+Those compute the digest of a large file (`gateway.bodies.hashing`) and log in (`gateway.connection.abandonable`).
 
 Each worker thread gets a gateway of its own from a factory; what a job returns or raises comes back to the caller's
 thread, which alone owns state, screen and interrupt. So it never waits for long at a time: a signal that comes just
@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, TypeVarTuple
 
-from xnat_sync.gateway.api import Reader
+from xnat_sync.gateway.port import Reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -6,16 +6,16 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.errors import NotFound, Rejected
+from xnat_sync.core.model.errors import NotFound, Rejected
 from xnat_sync.engine.pool import gather
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from xnat_sync.core.refs import Ref
-    from xnat_sync.core.state import RemoteState
+    from xnat_sync.core.model.refs import Ref
+    from xnat_sync.core.model.state import RemoteState
     from xnat_sync.engine.pool import Pool
-    from xnat_sync.gateway.api import Reader
+    from xnat_sync.gateway.port import Reader
 
 
 def md5_held(gateway: Reader, file: Ref) -> str | None:

@@ -11,22 +11,22 @@ import os
 import re
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.changes import Action, Change
-from xnat_sync.core.errors import IntegrityError, UsageError, XnatSyncError
-from xnat_sync.core.outcome import Failure, Outcome, Status
-from xnat_sync.core.prune import holds_derived
-from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.model.changes import Action, Change
+from xnat_sync.core.model.errors import IntegrityError, UsageError, XnatSyncError
+from xnat_sync.core.model.outcome import Failure, Outcome, Status
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.planning.prune import holds_derived
 from xnat_sync.engine.pool import result_of
-from xnat_sync.local.arriving import arriving
+from xnat_sync.local.atomic_write import arriving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from xnat_sync.core.changes import Plan
-    from xnat_sync.core.state import RemoteFile
+    from xnat_sync.core.model.changes import Plan
+    from xnat_sync.core.model.state import RemoteFile
     from xnat_sync.engine.pool import Pool
-    from xnat_sync.gateway.api import Reader
+    from xnat_sync.gateway.port import Reader
 
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\\<>|\"?*]")
 

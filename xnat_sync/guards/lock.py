@@ -19,19 +19,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.changes import Action
-from xnat_sync.core.errors import Locked
-from xnat_sync.core.events import Listener
-from xnat_sync.core.holder import Holder
-from xnat_sync.core.outcome import Status
-from xnat_sync.core.refs import Level
-from xnat_sync.guards.marker import Marker
+from xnat_sync.core.model.changes import Action
+from xnat_sync.core.model.errors import Locked
+from xnat_sync.core.model.listener import Listener
+from xnat_sync.core.model.lock_owner import Holder
+from xnat_sync.core.model.outcome import Status
+from xnat_sync.core.model.refs import Level
+from xnat_sync.guards.remote_lock import Marker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from xnat_sync.core.outcome import Outcome
-    from xnat_sync.gateway.api import GatewayFactory
+    from xnat_sync.core.model.outcome import Outcome
+    from xnat_sync.gateway.port import GatewayFactory
 
 REFRESH_SECONDS = 600.0
 _PAUSE_SECONDS = 2.0

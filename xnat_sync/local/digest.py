@@ -7,7 +7,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.errors import LocalFileError
+from xnat_sync.core.model.errors import LocalFileError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

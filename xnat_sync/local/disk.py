@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.errors import LocalFileError
+from xnat_sync.core.model.errors import LocalFileError
 from xnat_sync.local.digest import md5_of
 from xnat_sync.local.files import FileFinder
+from xnat_sync.local.imaging.integrity import read_whole
+from xnat_sync.local.imaging.sidecar import read_text
 from xnat_sync.local.inspection import inspect
-from xnat_sync.local.sidecar import read_text
-from xnat_sync.local.whole import read_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from xnat_sync.core.localside import Inspection, LocalFile, Matches, Whole
-    from xnat_sync.local.look_cache import LookCache
+    from xnat_sync.core.model.local_port import Inspection, LocalFile, Matches, Whole
+    from xnat_sync.local.cache.inspection_cache import LookCache
 
 
 class Disk:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.bids import side_files
-from xnat_sync.core.localside import Breach, FoundFile, Matches
+from xnat_sync.core.formats.bids import side_files
+from xnat_sync.core.model.local_port import Breach, FoundFile, Matches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.localside import Breach, Clue, Inspection, LocalFile
-from xnat_sync.local.attributes import common, image_attributes
-from xnat_sync.local.identity import (
+from xnat_sync.core.model.local_port import Breach, Clue, Inspection, LocalFile
+from xnat_sync.local.imaging.attributes import common, image_attributes
+from xnat_sync.local.imaging.images import Look, look_at
+from xnat_sync.local.imaging.side_files import (
+    SideFile,
+    Tables,
+    check_side_files,
+    companion,
+    read_tables,
+    sidecar_of,
+    split_name,
+    volumes,
+)
+from xnat_sync.local.imaging.sidecar import Document, is_json, read_json
+from xnat_sync.local.privacy.identifier_scan import (
     gzip_clues,
     image_clues,
     is_table,
@@ -17,18 +29,6 @@ from xnat_sync.local.identity import (
     start_of_gzip,
     table_clues,
     text_clues,
-)
-from xnat_sync.local.imaging import Look, look_at
-from xnat_sync.local.sidecar import Document, is_json, read_json
-from xnat_sync.local.sidefiles import (
-    SideFile,
-    Tables,
-    check_side_files,
-    companion,
-    read_tables,
-    sidecar_of,
-    split_name,
-    volumes,
 )
 
 if TYPE_CHECKING:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from xnat_sync.core.explicit import ExplicitTree, exactly
-from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.formats.manifest_tree import ExplicitTree, exactly
+from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.manifest.desired.prune import written_prune
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from xnat_sync.core.state import FileSpec
+    from xnat_sync.core.model.state import FileSpec
     from xnat_sync.manifest.load import Loaded
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from xnat_sync.core.bids import path_in_tree
-from xnat_sync.core.datatypes import CUSTOM_PREFIX, attribute_of, value_error
-from xnat_sync.core.explicit import ExplicitTree, exactly
-from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.formats.bids import path_in_tree
+from xnat_sync.core.formats.manifest_tree import ExplicitTree, exactly
+from xnat_sync.core.model.attributes import CUSTOM_PREFIX, attribute_of, value_error
+from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.manifest.desired.label_rules import (
     custom_variable_breach,
     file_name_breach,
@@ -18,7 +18,7 @@ from xnat_sync.manifest.desired.label_rules import (
 from xnat_sync.manifest.text.environment import uses_environment
 
 if TYPE_CHECKING:
-    from xnat_sync.core.state import RemoteFile, RemoteObject, RemoteState
+    from xnat_sync.core.model.state import RemoteFile, RemoteObject, RemoteState
 
 
 @dataclass(slots=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from xnat_sync.core.refs import Level
+from xnat_sync.core.model.refs import Level
 from xnat_sync.manifest.desired.label_rules import label_breach
 from xnat_sync.manifest.text.document import FromEnvironment, Map, Node, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from xnat_sync.core.errors import Origin
+    from xnat_sync.core.model.errors import Origin
     from xnat_sync.manifest.sources import Source
     from xnat_sync.manifest.text.problems import Problems
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.errors import ManifestError, Problem
+from xnat_sync.core.model.errors import ManifestError, Problem
 from xnat_sync.manifest.desired.builder import build
 from xnat_sync.manifest.desired.content_checks import check_content
 from xnat_sync.manifest.desired.defaults import Defaults
@@ -24,9 +24,9 @@ from xnat_sync.manifest.text.problems import Problems
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from xnat_sync.core.localside import LocalSide
-    from xnat_sync.core.refs import Ref
-    from xnat_sync.core.state import DesiredState
+    from xnat_sync.core.model.local_port import LocalSide
+    from xnat_sync.core.model.refs import Ref
+    from xnat_sync.core.model.state import DesiredState
     from xnat_sync.manifest.desired.provenance import Trace
 
 _UNKNOWN = "PROJECT"

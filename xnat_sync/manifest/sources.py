@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.errors import Origin
+from xnat_sync.core.model.errors import Origin
 from xnat_sync.manifest.text.document import Seq, shown
 from xnat_sync.manifest.text.environment import fill_in
 from xnat_sync.manifest.text.parser import parse
@@ -17,7 +17,7 @@ from xnat_sync.manifest.text.schema import check
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from xnat_sync.core.localside import Memory
+    from xnat_sync.core.model.local_port import Memory
     from xnat_sync.manifest.text.document import Document, Node
     from xnat_sync.manifest.text.problems import Problems
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.datatypes import (
+from xnat_sync.core.model.attributes import (
     CUSTOM_PREFIX,
     Attribute,
     Kind,
@@ -13,13 +13,13 @@ from xnat_sync.core.datatypes import (
     known_types,
     value_error,
 )
-from xnat_sync.core.refs import Level
+from xnat_sync.core.model.refs import Level
 from xnat_sync.manifest.desired.label_rules import custom_variable_breach
 from xnat_sync.manifest.text.document import shown
 from xnat_sync.manifest.text.schema import did_you_mean
 
 if TYPE_CHECKING:
-    from xnat_sync.core.refs import Ref
+    from xnat_sync.core.model.refs import Ref
     from xnat_sync.manifest.text.document import Node
     from xnat_sync.manifest.text.problems import Problems
 

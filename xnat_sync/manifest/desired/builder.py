@@ -6,9 +6,9 @@ import functools
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from xnat_sync.core.datatypes import PROJECT, SUBJECT, default_scan_type, known_types
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import Alike, ObjectSpec
+from xnat_sync.core.model.attributes import PROJECT, SUBJECT, default_scan_type, known_types
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import Alike, ObjectSpec
 from xnat_sync.manifest.desired.attributes import read_attributes
 from xnat_sync.manifest.desired.defaults import merged, written_out
 from xnat_sync.manifest.desired.file_requests import FileRequest
@@ -24,7 +24,7 @@ from xnat_sync.manifest.text.schema import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from xnat_sync.core.localside import LocalSide
+    from xnat_sync.core.model.local_port import LocalSide
     from xnat_sync.manifest.desired.provenance import Trace
     from xnat_sync.manifest.desired.scan_memo import Understood
     from xnat_sync.manifest.text.document import Node

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.datatypes import attributes_of, value_error
-from xnat_sync.core.errors import LocalFileError
-from xnat_sync.core.localside import Breach, Clue, LocalFile, Whole
-from xnat_sync.core.refs import Level
+from xnat_sync.core.model.attributes import attributes_of, value_error
+from xnat_sync.core.model.errors import LocalFileError
+from xnat_sync.core.model.local_port import Breach, Clue, LocalFile, Whole
+from xnat_sync.core.model.refs import Level
 from xnat_sync.manifest.desired.identifier_check import Gate, gives_away
 from xnat_sync.manifest.text.document import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from xnat_sync.core.localside import Inspection, LocalSide
-    from xnat_sync.core.refs import Ref
-    from xnat_sync.core.state import FileSpec, Found, ObjectSpec
+    from xnat_sync.core.model.local_port import Inspection, LocalSide
+    from xnat_sync.core.model.refs import Ref
+    from xnat_sync.core.model.state import FileSpec, Found, ObjectSpec
     from xnat_sync.manifest.desired.ignores import Ignores
     from xnat_sync.manifest.desired.study import Study
 

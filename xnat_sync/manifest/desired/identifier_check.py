@@ -9,9 +9,7 @@ import functools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.datatypes import CUSTOM_PREFIX
-from xnat_sync.core.errors import Severity
-from xnat_sync.core.identifiers import (
+from xnat_sync.core.formats.identifiers import (
     CONTACTS,
     STRONG,
     Trace,
@@ -25,16 +23,18 @@ from xnat_sync.core.identifiers import (
     traces,
     without,
 )
-from xnat_sync.core.localside import Clue
-from xnat_sync.core.refs import Level
-from xnat_sync.core.rules import RULES
+from xnat_sync.core.model.attributes import CUSTOM_PREFIX
+from xnat_sync.core.model.errors import Severity
+from xnat_sync.core.model.local_port import Clue
+from xnat_sync.core.model.refs import Level
+from xnat_sync.core.model.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from xnat_sync.core.errors import Origin
-    from xnat_sync.core.refs import Ref
-    from xnat_sync.core.state import FileSpec, ObjectSpec
+    from xnat_sync.core.model.errors import Origin
+    from xnat_sync.core.model.refs import Ref
+    from xnat_sync.core.model.state import FileSpec, ObjectSpec
     from xnat_sync.manifest.desired.ignores import Ignores
     from xnat_sync.manifest.text.problems import Problems
 

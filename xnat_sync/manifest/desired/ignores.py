@@ -6,8 +6,8 @@ import fnmatch
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.errors import Severity
-from xnat_sync.core.rules import RULES
+from xnat_sync.core.model.errors import Severity
+from xnat_sync.core.model.rules import RULES
 from xnat_sync.manifest.text.document import Seq, shown
 from xnat_sync.manifest.text.schema import did_you_mean
 

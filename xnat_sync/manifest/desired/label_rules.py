@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import re
 
-from xnat_sync.core.localside import Breach
-from xnat_sync.core.prune import DICOM
-from xnat_sync.core.refs import Level
+from xnat_sync.core.model.local_port import Breach
+from xnat_sync.core.model.refs import Level
+from xnat_sync.core.planning.prune import DICOM
 from xnat_sync.manifest.text.document import shown
 
 LONGEST_LABEL = 255

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from xnat_sync.core.errors import Origin
-    from xnat_sync.core.refs import Ref
+    from xnat_sync.core.model.errors import Origin
+    from xnat_sync.core.model.refs import Ref
     from xnat_sync.manifest.desired.attributes import Values
 
 _LAYERS = {

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.refs import Level
-from xnat_sync.core.state import Prune
+from xnat_sync.core.model.refs import Level
+from xnat_sync.core.model.state import Prune
 
 if TYPE_CHECKING:
-    from xnat_sync.core.refs import Ref
+    from xnat_sync.core.model.refs import Ref
     from xnat_sync.manifest.desired.study import Study
     from xnat_sync.manifest.text.document import Node
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from xnat_sync.core.bids import place_of
-from xnat_sync.core.explicit import exactly
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.rules import RULES
-from xnat_sync.core.state import FileSpec
+from xnat_sync.core.formats.bids import place_of
+from xnat_sync.core.formats.manifest_tree import exactly
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.rules import RULES
+from xnat_sync.core.model.state import FileSpec
 from xnat_sync.manifest.desired.defaults import merged, resource_body
 from xnat_sync.manifest.desired.file_requests import FileRequest, read_requests
 from xnat_sync.manifest.desired.label_rules import file_name_breach, resource_breach
@@ -20,8 +20,8 @@ from xnat_sync.manifest.text.document import FromEnvironment, shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from xnat_sync.core.errors import Origin
-    from xnat_sync.core.localside import FoundFile, LocalSide
+    from xnat_sync.core.model.errors import Origin
+    from xnat_sync.core.model.local_port import FoundFile, LocalSide
     from xnat_sync.manifest.desired.defaults import Defaults
     from xnat_sync.manifest.desired.study import Study
     from xnat_sync.manifest.text.document import Node

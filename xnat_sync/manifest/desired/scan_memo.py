@@ -14,7 +14,7 @@ from xnat_sync.manifest.text.document import Map
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from xnat_sync.core.state import Fields, ObjectSpec
+    from xnat_sync.core.model.state import Fields, ObjectSpec
     from xnat_sync.manifest.desired.defaults import Defaults
     from xnat_sync.manifest.desired.resources import ReadResource
     from xnat_sync.manifest.text.document import Data, Node

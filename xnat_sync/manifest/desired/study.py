@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.refs import Level, Ref
-from xnat_sync.core.state import DesiredState, FileSpec, ObjectSpec, Prune
+from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import DesiredState, FileSpec, ObjectSpec, Prune
 from xnat_sync.manifest.text.document import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from xnat_sync.core.errors import Origin
-    from xnat_sync.core.localside import Breach
+    from xnat_sync.core.model.errors import Origin
+    from xnat_sync.core.model.local_port import Breach
     from xnat_sync.manifest.desired.attributes import Values
     from xnat_sync.manifest.desired.provenance import Trace
     from xnat_sync.manifest.text.document import Node

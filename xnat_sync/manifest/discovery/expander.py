@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.bids import BidsName
-from xnat_sync.core.refs import Level, Ref
+from xnat_sync.core.formats.bids import BidsName
+from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.manifest.desired.defaults import merged, written_out
 from xnat_sync.manifest.desired.study import quoted
 from xnat_sync.manifest.desired.templates import Filler, Templates, chain
@@ -21,7 +21,7 @@ from xnat_sync.manifest.discovery.tables import Tables
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from xnat_sync.core.localside import LocalSide
+    from xnat_sync.core.model.local_port import LocalSide
     from xnat_sync.manifest.discovery.grouping import FoundSession, FoundSubject
     from xnat_sync.manifest.discovery.merge import Guest
     from xnat_sync.manifest.discovery.rules import Hit

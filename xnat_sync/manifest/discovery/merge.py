@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.refs import Level
+from xnat_sync.core.model.refs import Level
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from xnat_sync.core.refs import Ref
+    from xnat_sync.core.model.refs import Ref
     from xnat_sync.manifest.desired.defaults import Defaults
     from xnat_sync.manifest.desired.templates import Templates
     from xnat_sync.manifest.discovery.tables import Tables

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from xnat_sync.core.refs import Ref
+    from xnat_sync.core.model.refs import Ref
     from xnat_sync.manifest.desired.resources import Scope
     from xnat_sync.manifest.discovery.expander import Expander
     from xnat_sync.manifest.text.document import Node

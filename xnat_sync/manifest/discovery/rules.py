@@ -6,7 +6,7 @@ import fnmatch
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
-from xnat_sync.core.bids import is_misfiled, known_values
+from xnat_sync.core.formats.bids import is_misfiled, known_values
 from xnat_sync.manifest.desired.study import quoted
 from xnat_sync.manifest.discovery.path_patterns import PathPattern
 from xnat_sync.manifest.text.document import Seq, shown
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator, Mapping, Sequence
 
-    from xnat_sync.core.localside import LocalSide
+    from xnat_sync.core.model.local_port import LocalSide
     from xnat_sync.manifest.desired.templates import Filler
     from xnat_sync.manifest.text.document import Node
     from xnat_sync.manifest.text.problems import Problems

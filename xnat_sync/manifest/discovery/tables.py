@@ -7,17 +7,17 @@ import io
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.datatypes import CUSTOM_PREFIX, Attribute, attribute_of, known_types
-from xnat_sync.core.errors import LocalFileError
-from xnat_sync.core.refs import Level
-from xnat_sync.core.spellings import says_nothing, understood
+from xnat_sync.core.formats.cell_values import says_nothing, understood
+from xnat_sync.core.model.attributes import CUSTOM_PREFIX, Attribute, attribute_of, known_types
+from xnat_sync.core.model.errors import LocalFileError
+from xnat_sync.core.model.refs import Level
 from xnat_sync.manifest.text.document import Seq, shown
 from xnat_sync.manifest.text.schema import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from xnat_sync.core.localside import LocalSide
+    from xnat_sync.core.model.local_port import LocalSide
     from xnat_sync.manifest.desired.templates import Filler
     from xnat_sync.manifest.text.document import Node
     from xnat_sync.manifest.text.problems import Problems

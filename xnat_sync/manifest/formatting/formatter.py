@@ -11,14 +11,14 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.errors import Origin
+from xnat_sync.core.model.errors import Origin
 from xnat_sync.manifest.formatting.key_order import Words
 from xnat_sync.manifest.formatting.syntax_tree import read
 from xnat_sync.manifest.text.parser import parse
 from xnat_sync.manifest.text.problems import Problems
 
 if TYPE_CHECKING:
-    from xnat_sync.core.errors import Problem
+    from xnat_sync.core.model.errors import Problem
     from xnat_sync.manifest.formatting.syntax_tree import Item, Value, Written
     from xnat_sync.manifest.text.document import Document
 

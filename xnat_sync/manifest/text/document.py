@@ -6,7 +6,7 @@ from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from xnat_sync.core.errors import Origin
+from xnat_sync.core.model.errors import Origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

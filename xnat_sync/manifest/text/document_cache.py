@@ -20,7 +20,7 @@ from xnat_sync.manifest.text.fast_parser import WORD
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from xnat_sync.core.localside import Memory
+    from xnat_sync.core.model.local_port import Memory
     from xnat_sync.manifest.text.document import Data
 
 LEAST = 1 << 20

@@ -21,8 +21,8 @@ from xnat_sync.manifest.text.problems import Problems
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from xnat_sync.core.errors import Origin, Problem
-    from xnat_sync.core.localside import Memory
+    from xnat_sync.core.model.errors import Origin, Problem
+    from xnat_sync.core.model.local_port import Memory
     from xnat_sync.manifest.text.document import Data
 
 MOST_EXPANDED = 5_000_000

@@ -6,14 +6,14 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.errors import Problem, Severity
-from xnat_sync.core.rules import RULES
+from xnat_sync.core.model.errors import Problem, Severity
+from xnat_sync.core.model.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from xnat_sync.core.errors import Origin
-    from xnat_sync.core.refs import Ref
+    from xnat_sync.core.model.errors import Origin
+    from xnat_sync.core.model.refs import Ref
 
 _QUOTED = re.compile(r"'[^']*'")
 

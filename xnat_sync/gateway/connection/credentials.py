@@ -1,0 +1,62 @@
+"""The address of a server and the account on it, before anything is sent."""
+
+from __future__ import annotations
+
+import netrc
+import os
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from xnat_sync.core.model.errors import UsageError
+
+
+def clean_url(url: str) -> str:
+    """The address without a slash at the end.
+
+    Raises:
+        UsageError: it is no address of a server, or carries a login.
+
+    """
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0 and not re.search(r"\s", url)
+    except ValueError:
+        has_host = False
+        parts = urlsplit("")
+    if parts.username or parts.password:
+        raise UsageError("the server's address must not carry a login")
+    if parts.scheme not in ("http", "https") or not has_host or parts.query or parts.fragment:
+        raise UsageError(f"{url!r} is not the address of a server, like https://xnat.example.org")
+    return url.rstrip("/")
+
+
+def login_from_netrc(url: str, user: str | None) -> tuple[str, str]:
+    """The login that netrc has for the server, by host and port as xnatpy looks for it. Nobody is ever prompted.
+
+    Raises:
+        UsageError: there is none, or the file cannot be read.
+
+    """
+    host = urlsplit(url).netloc
+    file = _netrc_file()
+    try:
+        found = netrc.netrc(str(file)).authenticators(host) if file else None
+    except OSError:
+        found = None
+    except netrc.NetrcParseError as error:
+        raise UsageError(f"{file} cannot be read: {error.msg}") from None
+    if found is None or not found[2] or (user and found[0] != user):
+        raise UsageError(
+            f"there is no login for {f'{user} on ' if user else ''}{host}: set XNAT_SYNC_USER and XNAT_SYNC_PASSWORD"
+            " (or XNAT_USER and XNAT_PASS), write it into ~/.netrc, or say --user at a terminal"
+        )
+    return found[0], found[2]
+
+
+def _netrc_file() -> Path | None:
+    named = os.environ.get("NETRC")
+    try:
+        return Path(named) if named else Path.home() / ("_netrc" if os.name == "nt" else ".netrc")
+    except RuntimeError:
+        return None  # An account without a home, as containers have them.
