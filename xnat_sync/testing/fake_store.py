@@ -14,13 +14,11 @@ from xnat_sync.core.model.attributes import (
     SUBJECT,
     Kind,
     attribute_of,
-    parse_number,
-    parse_time,
-    value_error,
 )
 from xnat_sync.core.model.errors import AlreadyExists, Forbidden, GatewayError, NotFound, Rejected, ServerFault
 from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.core.model.state import RemoteFile, RemoteObject
+from xnat_sync.core.model.values import as_float, parse_number, parse_time, value_error
 from xnat_sync.gateway.port import Repair
 
 if TYPE_CHECKING:
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 
 _LABEL = re.compile(r"[A-Za-z0-9_-]+")
 _FIXED_TYPE = {Level.PROJECT: PROJECT, Level.SUBJECT: SUBJECT}
+_SAVED_WHOLE = (Level.SUBJECT, Level.SESSION)
 _ID_LETTER = {Level.SUBJECT: "S", Level.SESSION: "E"}
 
 
@@ -321,17 +320,28 @@ def _with_fields(held: RemoteObject, fields: Mapping[str, str | None], *, is_new
                 raise Rejected("'NULL' Must Match Pre-Defined Values", ref=held.ref, status=400)
             values.pop(name, None)
             continue
-        problem = value_error(attribute, value)
+        if not value:
+            continue  # Restlet's form reader takes it for no value.
+        problem = value_error(attribute, value.replace("\\", ""))
         if problem:
             raise Rejected(f"{name} {problem}", ref=held.ref, status=400)
         values[name] = as_served(attribute, value)
+    if held.ref.level in _SAVED_WHOLE and not is_new and values != held.fields:
+        # It is saved with all its texts, and each save doubles the backslashes of those that come from the database.
+        kept = values.keys() - fields.keys()
+        values |= {name: values[name].replace("\\", "\\\\") for name in kept}
     return replace(held, fields=values)
 
 
 def as_served(attribute: Attribute, text: str) -> str:
-    """How the server writes a value in a listing: floats with a point, times with milliseconds."""
+    r"""How the server keeps and writes a value: floats of 32 bits, times with milliseconds, each ``\`` twice."""
     match attribute.kind:
+        case Kind.TEXT | Kind.WORDS:
+            return text.replace("\\", "\\\\")
         case Kind.NUMBER:
+            number = as_float(parse_number(text))
+            return next(short for digits in range(1, 10) if as_float(float(short := f"{number:.{digits}g}")) == number)
+        case Kind.DOUBLE:
             return str(parse_number(text))
         case Kind.INTEGER:
             return str(int(text))

@@ -80,7 +80,7 @@ _ERRORS = {
         "an attribute that this type does not have",
         "remove it, or make it a custom variable in fields",
     ),
-    "XS113": ("a value that XNAT would refuse", "write a value of the attribute's kind"),
+    "XS113": ("a value that XNAT would refuse or alter", "write a value of the attribute's kind"),
     "XS114": ("an attribute that cannot be cleared", "leave it out, or give it one of its values"),
     "XS115": ("a custom variable's name that XNAT cannot address", "use letters, digits, . - _ and spaces only"),
     # Files.

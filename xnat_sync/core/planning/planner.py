@@ -7,18 +7,21 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.model.attributes import Attribute, Kind, attribute_of, same_value
+from xnat_sync.core.model.attributes import Attribute, attribute_of
 from xnat_sync.core.model.changes import Action, Change, FieldDiff, Plan
 from xnat_sync.core.model.defects import damage_of
 from xnat_sync.core.model.policy import Compare, SyncPolicy
 from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.core.model.state import DesiredState, FileSpec, Found, ObjectSpec, RemoteFile, RemoteObject, RemoteState
+from xnat_sync.core.model.values import agrees
 from xnat_sync.core.planning.prune import is_of_nobody, narrowed, unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
 
 ON_DISK = "size on disk"
+_UNKNOWN = Attribute(name="", path="")
+"""Stands for an attribute that the type does not have, as in a plan of another version: a text."""
 _REASONS = {"size": "content differs", "md5": "content differs", ON_DISK: "damaged on the server's disk"}
 
 
@@ -158,7 +161,7 @@ def compare_object(spec: ObjectSpec, held: RemoteObject) -> tuple[FieldDiff, ...
     return tuple(
         FieldDiff(name=name, before=held.fields.get(name) or None, after=wanted)
         for name, wanted in sorted(spec.fields.items())
-        if not _agrees(attribute_of(spec.ref.level, spec.xsi_type, name), wanted, held.fields.get(name) or None)
+        if not agrees(attribute_of(spec.ref.level, spec.xsi_type, name) or _UNKNOWN, wanted, held.fields.get(name))
     )
 
 
@@ -177,13 +180,6 @@ def compare_file(spec: FileSpec, held: RemoteFile, policy: SyncPolicy) -> tuple[
     if spec.content is not None and spec.content != held.content:
         diffs.append(FieldDiff(name="content", before=held.content or None, after=spec.content))
     return tuple(diffs)
-
-
-def _agrees(attribute: Attribute | None, wanted: str | None, held: str | None) -> bool:
-    if wanted is None or held is None:
-        return wanted is held
-    rule = attribute or Attribute(name="", path="", kind=Kind.TEXT)
-    return same_value(rule, wanted, held)
 
 
 class _Index:

@@ -135,7 +135,8 @@ def decode_rows(text: str) -> list[Row]:
 
     """
     try:
-        found = json.loads(text)["ResultSet"]["Result"]
+        # A text with a line break in it need not come escaped.
+        found = json.loads(text, strict=False)["ResultSet"]["Result"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UnexpectedReply(f"a listing was answered with {text[:100]!r}") from error
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
@@ -170,7 +171,7 @@ def _read_item(text: str) -> tuple[dict[str, str], dict[str, str]]:
     values: dict[str, str] = {}
     custom: dict[str, str] = {}
     try:
-        item = json.loads(text)["items"][0]
+        item = json.loads(text, strict=False)["items"][0]
         values.update(_flat_fields("", item["data_fields"]))
         for child in item.get("children", ()):
             parts = [dict(_flat_fields("", part["data_fields"])) for part in child["items"]]
