@@ -45,7 +45,7 @@ class Repair(enum.Enum):
     DIGESTS = "digests"
     """Compute the digest and size of every catalogued file anew."""
     ENTRIES = "entries"
-    """Catalogue the files that no entry names; the new entries have neither format nor content label."""
+    """Catalogue the files that no entry names; the new entries have neither labels nor, by this alone, digests."""
     GHOSTS = "ghosts"
     """Drop the entries whose file is gone."""
 

@@ -262,16 +262,15 @@ class Store:
         files = tuple(file.remote for file in self.resources.get(resource, {}).values())
         return files * 2 if resource in self.doubled else files
 
-    def refresh(self, resource: Ref, repairs: frozenset[Repair], *, checksums: bool) -> None:
-        """Bring a catalog in line with the disk; new entries get a digest where the server keeps digests."""
+    def refresh(self, resource: Ref, repairs: frozenset[Repair]) -> None:
+        """Bring a catalog in line with the disk; entries get digests only where that is asked for."""
         files = self.resources.get(resource)
         if files is None:
             return
         if Repair.ENTRIES in repairs:
             for ref in [own for own in self._orphans if own.parent == resource]:
                 content = self._orphans.pop(ref)
-                digest = _md5(content) if checksums else None
-                files[ref] = StoredFile(RemoteFile(ref=ref, size=len(content), md5=digest), content)
+                files[ref] = StoredFile(RemoteFile(ref=ref, size=len(content)), content)
         for ref, file in list(files.items()):
             if file.lost and Repair.GHOSTS in repairs:
                 del files[ref]

@@ -355,7 +355,7 @@ class MemoryGateway:
         with self._answering(Call(method="refresh", ref=resource, reason=reason)) as store:
             if store is not None:
                 with self._lock:
-                    store.refresh(resource, repairs, checksums=self._server.checksums)
+                    store.refresh(resource, repairs)
 
     def delete(self, ref: Ref, *, reason: str, along: Collection[Ref] = ()) -> None:
         """See `Gateway.delete`. Each file can be told from all others."""
