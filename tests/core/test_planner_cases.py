@@ -75,6 +75,7 @@ def remote_from(data: dict[str, Any]) -> RemoteState:
         files={held.ref: held for held in files},
         resources=frozenset(map(Ref.parse, data.get("resources", ()))),
         lent=frozenset(map(Ref.parse, data.get("lent", ()))),
+        unseen=frozenset(map(Ref.parse, data.get("unseen", ()))),
         tied=frozenset(map(Ref.parse, data.get("tied", ()))),
     )
 

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 
 from xnat_sync.core.model.attributes import CUSTOM_PREFIX, PROJECT, default_scan_type, generic_attributes
 from xnat_sync.core.model.errors import NotFound
+from xnat_sync.core.model.joined import joined
 from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.core.model.state import (
-    Alike,
     DesiredState,
     ObjectSpec,
     RemoteFile,
     RemoteObject,
     RemoteState,
     by_ref,
-    is_own,
 )
-from xnat_sync.core.planning.prune import holds_others, is_tied, owners_pruning_resources, unnamed_objects
+from xnat_sync.core.planning.prune import owners_pruning_resources, unnamed_objects
 from xnat_sync.engine.disk_check import sizes_on_disk
+from xnat_sync.engine.hanging import look_into_records
 from xnat_sync.engine.pool import Pool, gather, in_turn, result_of
 from xnat_sync.gateway.port import ImageTypes, Reader
 
@@ -69,33 +69,17 @@ def observe(project: str, desired: DesiredState, pool: Pool[Reader], *, disk: bo
     if disk:
         sizes, unlisted = sizes_on_disk(desired.files.keys(), sessions, files, pool)
         files |= {ref: replace(files[ref], on_disk=size) for ref, size in sizes.items()}
-    tied, lent = _hanging(desired, objects, pruned | desired.unnamed, pool)
+    hanging = look_into_records(desired, objects, pruned | desired.unnamed, pool)
     return RemoteState(
-        objects=objects,
+        objects={**objects, **hanging.owned},
         files=files,
         resources=_empty_resources(desired, objects, files, pool),
         doubled=frozenset(doubled),
         unlisted=unlisted,
-        tied=tied,
-        lent=lent,
+        tied=hanging.tied,
+        lent=hanging.lent,
+        unseen=hanging.unseen,
         keeps_digests=_keeps_digests(desired, files, pool),
-    )
-
-
-def _hanging(
-    desired: DesiredState, objects: Mapping[Ref, RemoteObject], pruned: frozenset[Ref], pool: Pool[Reader]
-) -> tuple[frozenset[Ref], frozenset[Ref]]:
-    """The ``tied`` and ``lent`` of a remote state; one request for each subject and session that may be either."""
-    may_be_tied = {ref for ref in objects if ref.level < Level.SCAN and not pruned.isdisjoint((ref, ref.parent))}
-    may_be_lent = {
-        ref for ref in desired.absent if ref.level is Level.SUBJECT and ref in objects and is_own(objects[ref])
-    }
-    asked = sorted(may_be_tied | may_be_lent)
-    answers = [pool.submit(lambda gateway, ref: gateway.record(ref), ref) for ref in asked]
-    records = dict(zip(asked, in_turn(answers), strict=True))
-    return (
-        frozenset(ref for ref in may_be_tied if is_tied(records[ref], ref.project)),
-        frozenset(ref for ref in may_be_lent if holds_others(records[ref], ref.project)),
     )
 
 
@@ -151,7 +135,8 @@ def _read_objects(project: str, desired: DesiredState, pool: Pool[Reader]) -> di
         pool.submit(lambda gateway, types, own: gateway.images(project, types, own[0], own[1]), types, own)
         for types, own in _typed_reads(desired).items()
     ]
-    return _merge(found for answer in gather(reads) for found in answer)
+    subjects, experiments, images, *typed = gather(reads)
+    return joined(subjects, experiments, images, (held for answer in typed for held in answer))
 
 
 def _declared(specs: Iterable[ObjectSpec], level: Level) -> _Names:
@@ -180,21 +165,6 @@ def _is_own(level: Level, name: str) -> bool:
     if name.startswith(CUSTOM_PREFIX):
         return level is Level.SCAN
     return name not in generic_attributes(level)
-
-
-def _merge(found: Iterable[RemoteObject]) -> dict[Ref, RemoteObject]:
-    """Add up the answers about each object.
-
-    The first answer decides the primary project. A scan's type is decided by the last one, which asked for that type:
-    the listing of all scans may have to guess it.
-    """
-    merged: dict[Ref, RemoteObject] = {}
-    alike = Alike()
-    for part in found:
-        known = merged.get(part.ref, part)
-        xsi_type = part.xsi_type if part.ref.level is Level.SCAN else known.xsi_type
-        merged[part.ref] = replace(known, xsi_type=xsi_type, fields=alike.of({**known.fields, **part.fields}))
-    return merged
 
 
 def _file_owners(

@@ -75,7 +75,18 @@ class Store:
         """The imaging sessions of a project."""
         return (held for held in self.below(project, Level.SESSION) if _is_imaging(held.xsi_type))
 
+    def placed(self, held: RemoteObject) -> RemoteObject:
+        """An object as listings show it: with the ID of what it lies in."""
+        parent = held.ref.parent
+        above = self.objects.get(parent) if parent and parent.level is not Level.PROJECT else None
+        return replace(held, parent_id=above.accession_id) if above else held
+
     # --- objects
+
+    def lend(self, ref: Ref, owner: str) -> None:
+        """Have an object, and the scans of a session, belong to another project."""
+        for own in (own for own in self.objects if own == ref or (own.level is Level.SCAN and own.parent == ref)):
+            self.objects[own] = replace(self.objects[own], project=owner)
 
     def put(self, spec: ObjectSpec, fields: Mapping[str, str | None]) -> None:
         """Create or update an object as XNAT's PUT does.

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
 
 ON_DISK = "size on disk"
+_UNSEEN = (
+    "has experiments that no list of the project shows, as happens to a data type that the site has not set up: XNAT"
+    " deletes neither them nor the subject; ask an administrator to set the type up (Administer, Data Types)"
+)
 _UNKNOWN = Attribute(name="", path="")
 """Stands for an attribute that the type does not have, as in a plan of another version: a text."""
 _REASONS = {"size": "content differs", "md5": "content differs", ON_DISK: "damaged on the server's disk"}
@@ -302,6 +306,8 @@ def _plan_absent(desired: DesiredState, remote: RemoteState, blocked: Container[
             if ref in remote.lent:
                 # XNAT deletes them too (`SubjectResource`), and no listing of this project shows them.
                 action, reason = Action.CONFLICT, "has experiments of other projects; take those away there first"
+            elif ref in remote.unseen:
+                action, reason = Action.CONFLICT, _UNSEEN
             yield Change(action=action, ref=ref, reason=reason, held=state, pruned=pruned)
 
 

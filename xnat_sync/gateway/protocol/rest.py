@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 from xnat_sync.core.model.errors import Forbidden, NotFound, Rejected, UnexpectedReply
 from xnat_sync.core.model.permissions import ALL, UNKNOWN
 from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.state import is_own
 from xnat_sync.gateway.bodies.body import BodyOpener, Meter
 from xnat_sync.gateway.port import ServerInfo, UploadReply
 from xnat_sync.gateway.protocol import codec, paths, permissions
@@ -41,21 +42,35 @@ class Memory:
     """What all gateways of one login know about the server. Each entry is written whole, so it needs no lock."""
 
     accession_ids: dict[Ref, str] = field(default_factory=dict)
-    refs: dict[str, Ref] = field(default_factory=dict)
+    sessions: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The accession IDs of sessions by that of their subject and by their label.
+
+    The list of experiments names the subject of a session by the label that it has at home, whatever it is called in a
+    project that it is shared with (`ProjSubExptList`).
+    """
     tells_scan_types: bool = True
 
     def note(self, held: RemoteObject) -> None:
-        """Remember under which accession ID a subject or session is kept."""
-        self.note_id(held.ref, held.accession_id)
+        """Remember under which accession ID a subject or session is kept; of two of one label the project's own."""
+        if is_own(held) or held.ref not in self.accession_ids:
+            self.note_id(held.ref, held.accession_id)
+        if held.ref.level is Level.SESSION:
+            self.sessions[held.parent_id, held.ref.label] = held.accession_id
 
     def note_id(self, ref: Ref, accession_id: str) -> None:
         """The same for a ref alone."""
         self.accession_ids[ref] = accession_id
-        if ref.level is Level.SESSION:
-            self.refs[accession_id] = ref
+
+    def number_of(self, ref: Ref) -> str | None:
+        """Return the accession ID of a subject or session, ``None`` where no listing told it."""
+        parent = self.accession_ids.get(ref.parent) if ref.level is Level.SESSION and ref.parent else None
+        found = self.sessions.get((parent, ref.label)) if parent else None
+        return found or self.accession_ids.get(ref)
 
     def forget(self, ref: Ref) -> None:
         """Look an object up again: it may have been deleted and made anew since it was listed."""
+        parent = self.accession_ids.get(ref.parent, "") if ref.parent else ""
+        self.sessions.pop((parent, ref.label), None)
         self.accession_ids.pop(ref, None)
 
 
@@ -136,7 +151,7 @@ class RestGateway:
             # `ProjSubExptList` answers so when a column fails; this one is not documented.
             self._memory.tells_scan_types = False
             return self.images(project, types, session_names, scan_names)
-        return listing.decode(ref, codec.decode_rows(reply.text), self._memory.refs)
+        return listing.decode(ref, codec.decode_rows(reply.text))
 
     def session_files(self, sessions: Sequence[Ref]) -> tuple[RemoteFile, ...]:
         """See `Reader.session_files`."""
@@ -153,7 +168,7 @@ class RestGateway:
         """See `Reader.own_files`."""
         if owner.level is not Level.SESSION:
             return codec.decode_own_files(self._rows(paths.files_path(owner), [("format", "json")], owner), owner)
-        known = owner in self._memory.accession_ids
+        known = self._memory.number_of(owner) is not None
         number = self._accession_id(owner)
         try:
             rows = self._rows(paths.sessions_files_path([number]), [("format", "json"), ("all", "true")], owner)
@@ -178,7 +193,7 @@ class RestGateway:
         holder = owner.parent if owner.level is Level.SCAN else owner
         assert holder
         query = [("format", "json"), *([("all", "true")] if owner.level is Level.SESSION else [])]
-        known = holder in self._memory.accession_ids
+        known = owner.level is not Level.PROJECT and self._memory.number_of(holder) is not None
         number = owner.label if owner.level is Level.PROJECT else self._accession_id(holder)
         try:
             rows = self._rows(paths.resources_path(owner, number), query, owner)
@@ -310,7 +325,7 @@ class RestGateway:
         return found
 
     def _accession_id(self, ref: Ref) -> str:
-        number = self._memory.accession_ids.get(ref) or self._look_up(ref)
+        number = self._memory.number_of(ref) or self._look_up(ref)
         if number is None:
             raise NotFound(f"there is no {ref.level.noun} {ref.label}", ref=ref)
         return number
@@ -320,10 +335,11 @@ class RestGateway:
         project = Ref.project_of(ref.project)
         listing = SubjectListing(frozenset()) if ref.level is Level.SUBJECT else SessionListing(frozenset())
         reply = self._get(paths.list_path(project, ref.level), [*listing.query, ("label", ref.label)], ref=ref)
+        self._memory.forget(ref)
         if reply.status == 404:
             return None
-        found = self._noted(listing.decode(project, codec.decode_rows(_checked(reply, ref).text)))
-        return next((held.accession_id for held in found if held.ref == ref), None)
+        self._noted(listing.decode(project, codec.decode_rows(_checked(reply, ref).text)))
+        return self._memory.number_of(ref)
 
     def _place(self, ref: Ref) -> str | None:
         """The path of an object by accession ID, ``None`` if it is not where its ref says.
