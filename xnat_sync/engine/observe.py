@@ -22,6 +22,7 @@ from xnat_sync.core.model.state import (
     RemoteObject,
     RemoteState,
     by_ref,
+    is_own,
 )
 from xnat_sync.core.planning.prune import owners_pruning_resources, unnamed_objects
 from xnat_sync.engine.disk_check import sizes_on_disk
@@ -114,7 +115,8 @@ def _read_nameless(project: str, desired: DesiredState, pool: Pool[Reader]) -> M
         objects = _read_objects(project, desired, pool)
     except NotFound:
         return {}
-    if not objects:
+    if not any(is_own(held) for held in objects.values() if held.ref.level is Level.SUBJECT):
+        # A subject of its own proves that this is no alias of another project.
         root = result_of(pool.submit(lambda gateway: gateway.project(project, frozenset())))
     else:
         ref = Ref.project_of(project)
@@ -147,7 +149,7 @@ def _typed_reads(desired: DesiredState) -> dict[ImageTypes, tuple[_Names, _Names
     """Which pairs of session and scan type have attributes of their own declared, and which."""
     found: dict[ImageTypes, tuple[set[str], set[str]]] = {}
     for ref, spec in desired.objects.items():
-        own = {name for name in spec.names if _is_own(ref.level, name)}
+        own = {name for name in spec.names if _is_of_type(ref.level, name)}
         if not own:
             continue
         session = spec if ref.level is Level.SESSION else desired.objects.get(ref.parent) if ref.parent else None
@@ -158,7 +160,7 @@ def _typed_reads(desired: DesiredState) -> dict[ImageTypes, tuple[_Names, _Names
     return {types: (frozenset(own[0]), frozenset(own[1])) for types, own in found.items()}
 
 
-def _is_own(level: Level, name: str) -> bool:
+def _is_of_type(level: Level, name: str) -> bool:
     """Whether only some session or scan types have the attribute; a scan's custom variables are such (`addParam`)."""
     if level not in (Level.SESSION, Level.SCAN):
         return False

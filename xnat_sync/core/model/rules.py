@@ -146,6 +146,10 @@ _ERRORS = {
     "XS506": ("a column that says who somebody is", "remove the column, or write n/a"),
 }
 _WARNINGS = {
+    "XS108": (
+        "a label in the form of an accession ID",
+        "write the label; XNAT takes the ID of another subject or session for that one",
+    ),
     "XS035": ("an ignore that covers nothing", "remove it"),
     "XS211": (
         "a file name that some tools cannot fetch from XNAT",
