@@ -165,7 +165,8 @@ def test_no_json_makes_the_decoders_fail_in_another_way(value: object) -> None:
     SubjectListing(frozenset({"group"})).decode(P, rows)
     SessionListing(frozenset({"date"})).decode(P, rows)
     ImageListing(None, frozenset({"date"}), frozenset({"type"})).decode(P, rows)
-    codec.decode_session_files(rows, {})
+    with contextlib.suppress(UnexpectedReply):
+        codec.decode_session_files(rows, {})
     codec.decode_own_files(rows, P)
     codec.decode_resources(rows, P)
 
@@ -177,13 +178,28 @@ def test_files_are_joined_by_uri_and_blank_cells_are_not_values() -> None:
         {**base, "URI": "/data/experiments/X1/scans/1/resources/7/files/a/b", "Size": "3", "digest": "ABC"},
         {**base, "URI": "/data/experiments/X1/resources/8/files/b", "Size": "", "digest": ""},
         {**base, "URI": "/data/experiments/X1/assessors/A/out/resources/9/files/b", "Size": "1", "digest": ""},
-        {**base, "URI": "/data/experiments/OTHER/resources/9/files/b", "Size": "1", "digest": ""},
     ]
     first, second = codec.decode_session_files(rows, {"X1": session})
     assert str(first.ref) == "P/S/E/scan:1/resource:NIFTI/a/b"
     assert (first.size, first.md5, first.format, first.content) == (3, "abc", "A & B", "")
     assert str(second.ref) == "P/S/E/resource:NIFTI/b"
     assert (second.size, second.md5) == (-1, None)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "/data/experiments/OTHER/resources/9/files/b",
+        "/data/experiments/X1",
+        "/data/projects/P/resources/9/files/b",
+        "/data/projects/P/subjects/X1/resources/9/files/b",
+        "",
+    ],
+)
+def test_no_row_of_a_listing_with_strangers_is_believed(uri: str) -> None:
+    own = {"URI": "/data/experiments/X1/resources/8/files/b", "collection": "NIFTI", "Size": "1"}
+    with pytest.raises(UnexpectedReply):
+        codec.decode_session_files([own, {**own, "URI": uri}], {"X1": Ref.parse("P/S/E")})
 
 
 @pytest.mark.parametrize("owner", ["P", "P/S", "P/S/E", "P/S/E/scan:1"])

@@ -2,7 +2,8 @@
 
 For S sessions that the manifest touches: one request each for the subjects, experiments and scans of the project, one
 for the project itself if anything of it is declared, one for each pair of session and scan type whose own attributes
-are declared, and one for the files of each hundred sessions. A subject's or project's own resources cost one each.
+are declared, and one for the files of as many sessions as have 1,000 characters of accession IDs. A subject's or
+project's own resources cost one each.
 """
 
 from __future__ import annotations
@@ -28,16 +29,14 @@ from xnat_sync.core.planning.prune import owners_pruning_resources, unnamed_obje
 from xnat_sync.engine.disk_check import sizes_on_disk
 from xnat_sync.engine.hanging import look_into_records
 from xnat_sync.engine.pool import Pool, gather, in_turn, result_of
-from xnat_sync.gateway.port import ImageTypes, Reader
+from xnat_sync.gateway.port import ImageTypes, Reader, fitting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 SESSIONS_A_REQUEST = 100
-"""Sessions whose files are listed by one request: XNAT reads every catalog of them before it answers.
-
-Four times as many IDs would fit a URL of 8 KiB, but then an answer may take longer than a proxy waits, and fewer
-requests share the work.
+"""Sessions whose files are listed by one request, if their IDs fit it: XNAT reads every catalog of them before it
+answers, an answer must not take longer than a proxy waits, and several requests share the work.
 """
 
 _Names = frozenset[str]
@@ -56,7 +55,7 @@ def observe(project: str, desired: DesiredState, pool: Pool[Reader], *, disk: bo
         return RemoteState(objects={}, files={})
     pruned = unnamed_objects(desired, objects)
     sessions, owners = _file_owners(desired, objects, pruned)
-    batches = [sessions[start : start + SESSIONS_A_REQUEST] for start in range(0, len(sessions), SESSIONS_A_REQUEST)]
+    batches = _batches(sessions, objects)
     listings = [pool.submit(lambda gateway, batch: gateway.session_files(batch), batch) for batch in batches]
     listings += [pool.submit(lambda gateway, owner: gateway.own_files(owner), owner) for owner in owners]
     files: dict[Ref, RemoteFile] = {}
@@ -82,6 +81,15 @@ def observe(project: str, desired: DesiredState, pool: Pool[Reader], *, disk: bo
         unseen=hanging.unseen,
         keeps_digests=_keeps_digests(desired, files, pool),
     )
+
+
+def _batches(sessions: Sequence[Ref], objects: Mapping[Ref, RemoteObject]) -> list[list[Ref]]:
+    """Sessions in portions whose files one request lists."""
+    return [
+        part[start : start + SESSIONS_A_REQUEST]
+        for part in fitting(sessions, key=lambda ref: objects[ref].accession_id)
+        for start in range(0, len(part), SESSIONS_A_REQUEST)
+    ]
 
 
 def _keeps_digests(desired: DesiredState, files: Mapping[Ref, RemoteFile], pool: Pool[Reader]) -> bool | None:
