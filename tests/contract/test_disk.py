@@ -85,7 +85,7 @@ def test_an_emptied_catalog_is_filled_from_the_disk(study: Study, harm: Harm) ->
         assert study.held(resource) == {}
         refresh(study, resource, Repair.DIGESTS)
         assert study.held(resource) == {}, "only what is asked for"
-        refresh(study, resource, Repair.ENTRIES)
+        refresh(study, resource, Repair.ENTRIES, Repair.DIGESTS)
         held = study.held(resource)
         assert {(name, file.size, file.md5) for name, file in held.items()} == {
             (file.ref.label, file.size, file.md5) for file in files

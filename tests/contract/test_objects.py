@@ -14,11 +14,11 @@ from xnat_sync.core.model.attributes import (
     attribute_of,
     attributes_of,
     generic_attributes,
-    same_value,
 )
 from xnat_sync.core.model.errors import AlreadyExists, GatewayError, NotFound, Rejected
 from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.core.model.state import ObjectSpec
+from xnat_sync.core.model.values import agrees, value_error
 from xnat_sync.gateway.port import ImageTypes
 
 if TYPE_CHECKING:
@@ -41,7 +41,10 @@ def sample(attribute: Attribute, turn: int = 0) -> str:
     samples: Mapping[Kind, tuple[str, ...]] = {
         Kind.TEXT: (f"{attribute.name} & <b> \"q\" 'a' ü, é+ 100%" if attribute.longest > 100 else "<ü", "other"),
         Kind.INTEGER: ("2", "3"),
-        Kind.NUMBER: ("12.5", "0.25"),
+        Kind.WORDS: ("ORIGINAL/PRIMARY/M", "FS"),
+        # More digits than a float has.
+        Kind.NUMBER: ("2000.1234567", "1.5e-7"),
+        Kind.DOUBLE: ("0.00058000012345", "1e39"),
         Kind.DATE: ("2024-03-01", "1999-12-31"),
         Kind.TIME: ("09:30:05", "23:59:59"),
         Kind.CHOICE: (attribute.choices or ("", ""))[:2],
@@ -57,7 +60,7 @@ def assert_same(level: Level, xsi_type: str, wanted: Mapping[str, str | None], h
             assert name not in held
         else:
             assert name in held, f"{name} is not set"
-            assert same_value(attribute, value, held[name]), f"{name}: {held[name]!r} is not {value!r}"
+            assert agrees(attribute, value, held[name]), f"{name}: {held[name]!r} is not {value!r}"
 
 
 def by_ref(found: tuple[RemoteObject, ...]) -> dict[Ref, RemoteObject]:
@@ -124,6 +127,70 @@ def test_attributes_that_are_not_asked_for_are_not_given(study: Study) -> None:
     held = study.find(study.subject(), "group")
     assert held
     assert held.fields == {"group": "control"}
+
+
+ODD_TEXTS = [
+    " a blank before and behind ",
+    "two\nlines and\ta tab",
+    "from\r\nWindows",
+    "&amp; &lt; &#38; &quot;%26quot; %20",
+    "\"'`<x>",
+    "汉字 \U0001f9e0 e\u0301 \u00e9 \u202e\u200b",
+    "x" * 255,
+    "'" * 42,
+    "'); DROP TABLE xnat_subjectData; --",
+    "[{]}",
+    "1e5",
+    "${x}",
+]
+
+
+@pytest.mark.parametrize("text", ODD_TEXTS)
+def test_a_text_comes_back_as_it_was_sent_at_every_level(study: Study, text: str) -> None:
+    """So often changed beside it as it may be."""
+    study.grow()
+    assert value_error(Attribute(name="x", path="x"), text) is None
+    named = {
+        study.project: ("keywords", "fields.a"),
+        study.subject(): ("group", "fields.a"),
+        study.session(): ("note", "scanner", "fields.a"),
+        study.scan(): ("note", "series_description"),
+    }
+    for ref, names in named.items():
+        study.put(ref, dict.fromkeys(names, text), exists=True)
+        study.put(ref, {"description" if ref == study.project else "fields.b": "beside"}, exists=True)
+    label = study.project.label
+    every = frozenset(name for names in named.values() for name in names)
+    gateway = study.gateway
+    root = gateway.project(label)
+    assert root
+    found: dict[Ref, dict[str, str]] = {root.ref: dict(root.fields)}
+    for held in (*gateway.subjects(label, every), *gateway.sessions(label, every)):
+        found.setdefault(held.ref, {}).update(held.fields)
+    for held in gateway.images(label, PAIRS[0], every, every):
+        found.setdefault(held.ref, {}).update(held.fields)
+    for ref, names in named.items():
+        for name in names:
+            attribute = attribute_of(ref.level, "xnat:mrScanData", name) or Attribute(name=name, path=name)
+            assert agrees(attribute, text, found[ref][name]), f"{name} of {ref}: {found[ref][name]!r}"
+
+
+@pytest.mark.parametrize("level", [Level.SUBJECT, Level.SESSION, Level.SCAN])
+def test_what_another_client_sent_with_backslashes_still_agrees_with_itself(study: Study, level: Level) -> None:
+    """XNAT holds each of them twice, and twice as often after each change of a subject or session."""
+    ref = study.grow().at(level)
+    assert ref
+    name = {Level.SUBJECT: "group", Level.SESSION: "note", Level.SCAN: "image_type"}[level]
+    study.put(ref, {name: "A\\B"}, exists=True)
+    for text in "xyz":
+        study.put(ref, {"fields.beside": text}, exists=True)
+    wanted = frozenset({name})
+    read = study.gateway.images(study.project.label, PAIRS[0], wanted, wanted) if level > Level.SUBJECT else ()
+    (held,) = (held for held in (*read, study.find(study.subject(), name)) if held and held.ref == ref)
+    attribute = attribute_of(level, held.xsi_type, name)
+    assert attribute
+    assert agrees(attribute, "A\\B", held.fields[name])
+    assert not agrees(attribute, "AB", held.fields[name])
 
 
 def test_attributes_of_a_subject_can_be_cleared(study: Study) -> None:

@@ -62,7 +62,7 @@ def remote_from(data: dict[str, Any]) -> RemoteState:
     objects = [
         RemoteObject(
             ref=Ref.parse(text),
-            accession_id=f"X_{number}",
+            accession_id=entry.get("id", f"X_{number}"),
             xsi_type=entry["type"],
             fields=entry.get("fields", {}),
             project=entry.get("project", "P"),
@@ -75,6 +75,7 @@ def remote_from(data: dict[str, Any]) -> RemoteState:
         files={held.ref: held for held in files},
         resources=frozenset(map(Ref.parse, data.get("resources", ()))),
         lent=frozenset(map(Ref.parse, data.get("lent", ()))),
+        unseen=frozenset(map(Ref.parse, data.get("unseen", ()))),
         tied=frozenset(map(Ref.parse, data.get("tied", ()))),
     )
 
@@ -96,6 +97,8 @@ def test_the_plan_is_as_the_case_says(case: dict[str, Any]) -> None:
         if name in case:
             found = {level.noun: number for level, number in getattr(plan, name).items()}
             assert found == case[name], name
+    if "warnings" in case:
+        assert [f"{caution.ref} {caution.summary}" for caution in plan.cautions] == case["warnings"]
     if "pruned" in case:
         assert [str(change.ref) for change in plan.changes if change.pruned] == case["pruned"]
     assert plan.by_size_only == case.get("by_size_only", 0)

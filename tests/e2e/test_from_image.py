@@ -76,7 +76,7 @@ def test_what_xnatpy_reads_is_what_image_and_sidecar_say(
         assert scan.field_strength == "3.0"
         assert scan.coil == "HeadNeck_64"
         assert str(scan.start_time) == "09:05:03"
-        assert scan.parameters.image_type == "ORIGINAL\\PRIMARY\\M"
+        assert scan.parameters.image_type == "ORIGINAL/PRIMARY/M"
 
 
 def test_a_value_that_somebody_set_is_left_alone_unless_asked(

@@ -103,6 +103,39 @@ def test_without_files_the_manifest_has_the_objects_and_tells_of_the_files(
     assert cli("plan", "--detailed-exitcode", manifest).status == 0
 
 
+def test_values_that_grew_on_the_server_are_pulled_fit_for_another_project(
+    cli: Cli, tmp_path: Path, server: RunningServer, http: requests.Session
+) -> None:
+    """What XNAT makes of a DICOM image type and of a Windows path, saved once and twice."""
+    base = f"{server.url}/data/projects/GROWN"
+    session = f"{base}/subjects/S1/experiments/E1?xsiType=xnat:mrSessionData"
+    scan = f"{base}/subjects/S1/experiments/E1/scans/1?xsiType=xnat:mrScanData&type=T1w&xnat:mrScanData/parameters"
+    twice, fourfold = "%5C" * 2, "%5C" * 4
+    made = [
+        base,
+        f"{base}/subjects/S1?group=a{fourfold}b&race=other",
+        f"{session}&note=C:{twice}data&acquisition_site=here&xnat:mrSessionData/fields/field%5Bname%3Dk%5D/field={twice}",
+        f"{scan}/imageType=ORIGINAL{twice}PRIMARY{twice}M&xnat:mrScanData/parameters/scanOptions=FS{fourfold}PFF",
+        f"{scan}/tr=0.12345679&xnat:mrScanData/parameters/flip=1.23456792E8",
+    ]
+    for url in made:
+        assert http.put(url).status_code in (200, 201), url
+    pulled = tmp_path / "grown.yaml"
+    done = cli("pull", "--project", "GROWN", "--out", pulled)
+    assert done.status == 6
+    left = [line.split("left out: ")[1] for line in done.out.splitlines() if "left out: " in line]
+    assert left == ["group of subject S1", "custom variable k of session S1/E1", "note of session S1/E1"]
+    text = pulled.read_text(encoding="utf-8")
+    assert "image_type: ORIGINAL/PRIMARY/M" in text
+    assert "\\" not in text
+    assert cli("plan", "--detailed-exitcode", pulled).status == 0
+    other = tmp_path / "other.yaml"
+    text = text.replace("GROWN", "ANEW").replace("id: ANEW,", "id: ANEW, create: true,")
+    other.write_text(text, encoding="utf-8")
+    assert cli("apply", "--yes", other).status == 0
+    assert cli("plan", "--detailed-exitcode", other).status == 0
+
+
 def test_what_people_made_is_pulled_as_it_is(
     cli: Cli, tmp_path: Path, server: RunningServer, http: requests.Session
 ) -> None:

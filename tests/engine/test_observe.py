@@ -102,3 +102,12 @@ def test_an_empty_project_is_told_from_a_missing_one(study: Study, server: Memor
     assert [change.action.value for change in study.plan().changes] == ["create"]
     assert study.run().ok
     assert study.plan().is_empty
+
+
+def test_who_owns_a_session_is_asked_of_the_list_that_says_it(study: Study, server: MemoryServer) -> None:
+    """The list of experiments says the project that was asked."""
+    assert study.run().ok
+    server.lend(Ref.parse("P/S1/E1"), "OWNER")
+    assert study.plan().is_empty
+    study.file("P/S1/E1/scan:1/resource:NIFTI/more.nii", b"more")
+    assert [change.action.value for change in study.plan().changes] == ["conflict"]

@@ -68,7 +68,7 @@ def test_attributes_of_images_survive_the_way_there_and_back(session: dict[str, 
         values[column.ask] = sent[f"{MR.session}/{path}".lower()]
     for column in columns.scan_columns(MR.scan, scan).values():
         values[column.ask] = sent[column.ask.lower()]
-    found = listing.decode(P, [{**served(asked, values), "URI": "/data/experiments/X_E1"}], {})
+    found = listing.decode(P, [{**served(asked, values), "URI": "/data/experiments/X_E1"}])
     assert [(held.ref, held.fields) for held in found] == [(session_ref, session), (scan_ref, scan)]
 
 
@@ -109,7 +109,7 @@ def test_short_names_of_the_servers_choice_are_understood() -> None:
         "tracer_isotope": "109.8",
         "xnat:petsessiondata/tracer/isotope": "F18",
     }
-    (held,) = listing.decode(P, [row], {})
+    (held,) = listing.decode(P, [row])
     assert held.fields == {"tracer_isotope": "F18", "tracer_half_life": "109.8", "date": "2024-03-01", "uid": "1.2.3"}
     assert held.xsi_type == "xnat:petSessionData"
 
@@ -129,17 +129,16 @@ def test_scan_columns_are_all_of_one_type() -> None:
     assert types == {MR.scan}
 
 
-def test_a_shared_session_keeps_the_ref_that_the_experiment_list_gave() -> None:
-    row = {"URI": "/data/experiments/X_E1", "label": "ORIGINAL", "subject_label": "S0", "xnat:imagescandata/id": "1"}
-    shared = P.child(Level.SUBJECT, "S").child(Level.SESSION, "E")
-    session, scan = ImageListing(None, frozenset(), frozenset()).decode(P, [row], {"X_E1": shared})
-    assert session.ref == shared
-    assert scan.ref == shared.child(Level.SCAN, "1")
+def test_sessions_and_scans_say_by_accession_id_where_they_lie() -> None:
+    row = {"URI": "/data/experiments/X_E1", "label": "E", "subject_label": "S", "subject_ID": "X_S1"}
+    session, scan = ImageListing(None, frozenset(), frozenset()).decode(P, [{**row, "xnat:imagescandata/id": "1"}])
+    (listed,) = SessionListing(frozenset()).decode(P, [row])
+    assert (session.parent_id, scan.parent_id, listed.parent_id) == ("X_S1", "X_E1", "X_S1")
 
 
 def test_a_scan_whose_type_the_server_hides_is_guessed_from_its_session() -> None:
     row = {"URI": "/data/experiments/X", "label": "E", "subject_label": "S", "xnat:imagescandata/id": "1"}
-    _, scan = ImageListing(None, frozenset(), frozenset()).decode(P, [{**row, "xsiType": MR.session}], {})
+    _, scan = ImageListing(None, frozenset(), frozenset()).decode(P, [{**row, "xsiType": MR.session}])
     assert scan.xsi_type == MR.scan
 
 
@@ -165,8 +164,9 @@ def test_no_json_makes_the_decoders_fail_in_another_way(value: object) -> None:
         return
     SubjectListing(frozenset({"group"})).decode(P, rows)
     SessionListing(frozenset({"date"})).decode(P, rows)
-    ImageListing(None, frozenset({"date"}), frozenset({"type"})).decode(P, rows, {})
-    codec.decode_session_files(rows, {})
+    ImageListing(None, frozenset({"date"}), frozenset({"type"})).decode(P, rows)
+    with contextlib.suppress(UnexpectedReply):
+        codec.decode_session_files(rows, {})
     codec.decode_own_files(rows, P)
     codec.decode_resources(rows, P)
 
@@ -178,13 +178,28 @@ def test_files_are_joined_by_uri_and_blank_cells_are_not_values() -> None:
         {**base, "URI": "/data/experiments/X1/scans/1/resources/7/files/a/b", "Size": "3", "digest": "ABC"},
         {**base, "URI": "/data/experiments/X1/resources/8/files/b", "Size": "", "digest": ""},
         {**base, "URI": "/data/experiments/X1/assessors/A/out/resources/9/files/b", "Size": "1", "digest": ""},
-        {**base, "URI": "/data/experiments/OTHER/resources/9/files/b", "Size": "1", "digest": ""},
     ]
     first, second = codec.decode_session_files(rows, {"X1": session})
     assert str(first.ref) == "P/S/E/scan:1/resource:NIFTI/a/b"
     assert (first.size, first.md5, first.format, first.content) == (3, "abc", "A & B", "")
     assert str(second.ref) == "P/S/E/resource:NIFTI/b"
     assert (second.size, second.md5) == (-1, None)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "/data/experiments/OTHER/resources/9/files/b",
+        "/data/experiments/X1",
+        "/data/projects/P/resources/9/files/b",
+        "/data/projects/P/subjects/X1/resources/9/files/b",
+        "",
+    ],
+)
+def test_no_row_of_a_listing_with_strangers_is_believed(uri: str) -> None:
+    own = {"URI": "/data/experiments/X1/resources/8/files/b", "collection": "NIFTI", "Size": "1"}
+    with pytest.raises(UnexpectedReply):
+        codec.decode_session_files([own, {**own, "URI": uri}], {"X1": Ref.parse("P/S/E")})
 
 
 @pytest.mark.parametrize("owner", ["P", "P/S", "P/S/E", "P/S/E/scan:1"])

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from xnat_sync.core.model.attributes import attributes_of
-from xnat_sync.core.model.errors import Forbidden, NotFound, Rejected, UnexpectedReply
+from xnat_sync.core.model.errors import Forbidden, NotFound, Rejected, ServerFault, UnexpectedReply
 from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.core.model.state import FileSpec, ObjectSpec, RemoteObject, by_ref
 from xnat_sync.gateway.port import ImageTypes
+from xnat_sync.gateway.protocol.memory import Memory
 from xnat_sync.gateway.protocol.replies import Reply
-from xnat_sync.gateway.protocol.rest import LONGEST_QUERY, Memory, RestGateway
+from xnat_sync.gateway.protocol.rest import LONGEST_QUERY, RestGateway
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -263,18 +264,71 @@ def knowing(ids: Sequence[str]) -> Memory:
     return Memory(accession_ids={SUBJECT.child(Level.SESSION, f"E{n}"): number for n, number in enumerate(ids)})
 
 
-def test_another_session_of_many_fits_a_url() -> None:
-    transport = Scripted(listing())
-    memory = knowing([f"LONGSITE01_E{n:05}" for n in range(100)])
-    RestGateway(transport, memory).session_files(list(memory.accession_ids))
-    (request,) = transport.asked
-    assert len(request.path) < LONGEST_QUERY
+class Shallow(Scripted):
+    """An XNAT whose stack is too small for long segments: it answers with the experiments of the whole site, and 200.
+
+    As recorded on 1.8.11, where 178 IDs of 12 characters were listed and 179 were not; ``limit`` is in characters.
+    """
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self.limit = limit
+
+    def send(self, request: Request) -> Reply:
+        self.asked.append(request)
+        numbers = request.path.split("/")[3]
+        if len(numbers) > self.limit:
+            return listing(*({"ID": f"X_E{n}", "URI": f"/data/experiments/X_E{n}"} for n in range(3)))
+        uri = "/data/experiments/{}/resources/7/files/x"
+        return listing(*({"URI": uri.format(n), "collection": "R", "Size": "1"} for n in numbers.split(",")))
 
 
-def test_ids_that_do_not_fit_one_url_are_asked_for_in_parts() -> None:
-    transport = Scripted(*[listing()] * 3)
-    memory = knowing([f"{'X' * 60}_E{n:05}" for n in range(200)])
-    RestGateway(transport, memory).session_files(list(memory.accession_ids))
-    assert all(len(request.path) < LONGEST_QUERY for request in transport.asked)
-    asked = [number for request in transport.asked for number in request.path.split("/")[3].split(",")]
-    assert asked == list(memory.accession_ids.values())
+@pytest.mark.parametrize("limit", [2135, 1000, 900, 300, 25])
+@pytest.mark.parametrize("size", [12, 20, 30, 60])
+def test_every_session_is_listed_however_short_a_list_the_server_takes(limit: int, size: int) -> None:
+    memory = knowing([f"{'X' * (size - 7)}_E{n:05}" for n in range(200)])
+    transport = Shallow(max(limit, size))
+    sessions = list(memory.accession_ids)
+    found = {file.ref.at(Level.SESSION) for file in RestGateway(transport, memory).session_files(sessions)}
+    assert found == set(sessions)
+    if limit >= 1000:
+        assert len(transport.asked) == -(-200 // ((1000 + 1) // (size + 1)))
+        assert all(len(request.path.split("/")[3]) <= 1000 for request in transport.asked)
+
+
+def test_a_limit_is_learnt_once() -> None:
+    memory = knowing([f"XNAT_E{n:05}" for n in range(80)])
+    transport = Shallow(480)
+    gateway = RestGateway(transport, memory)
+    gateway.session_files(list(memory.accession_ids))
+    first = len(transport.asked)
+    gateway.session_files(list(memory.accession_ids))
+    assert all(len(request.path.split("/")[3]) <= 480 for request in transport.asked[first:])
+
+
+def test_a_server_that_answers_with_strangers_in_any_case_is_not_believed() -> None:
+    memory = knowing(["XNAT_E00001", "XNAT_E00002"])
+    with pytest.raises(UnexpectedReply):
+        RestGateway(Shallow(0), memory).session_files(list(memory.accession_ids))
+    with pytest.raises(UnexpectedReply):
+        RestGateway(Shallow(0), memory).own_files(next(iter(memory.accession_ids)))
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_a_session_that_is_unknown_by_its_number_is_looked_up_again(status: int) -> None:
+    """XNAT answers 500 to `GET /data/experiments/NO/files` (recorded on 1.8.11), 404 for resources."""
+    row = {"URI": "/data/experiments/NEW", "label": "E0", "subject_label": "S", "project": "P9"}
+    for read in (RestGateway.own_files, RestGateway.resources):
+        memory = knowing(["OLD"])
+        transport = Scripted(Reply(status=status, text=""), listing(row), listing())
+        read(RestGateway(transport, memory), next(iter(memory.accession_ids)))
+        assert ["OLD" in request.path for request in transport.asked] == [True, False, False]
+        assert "/NEW/" in transport.asked[-1].path
+
+
+def test_a_failure_is_one_where_the_number_is_right() -> None:
+    row = {"URI": "/data/experiments/OLD", "label": "E0", "subject_label": "S", "project": "P9"}
+    memory = knowing(["OLD"])
+    transport = Scripted(Reply(status=500, text=""), listing(row))
+    with pytest.raises(ServerFault):
+        RestGateway(transport, memory).own_files(next(iter(memory.accession_ids)))

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from xnat_sync.core.model.attributes import attributes_of, value_error
+from xnat_sync.core.model.attributes import attributes_of
 from xnat_sync.core.model.local_port import LocalFile
 from xnat_sync.core.model.refs import Level
+from xnat_sync.core.model.values import value_error
 from xnat_sync.local.inspection import inspect
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ SIEMENS_MEANS = {
     "seq_variant": "SK",
     "scan_options": "FS",
     "sequence": "epfid2d1_64",
-    "image_type": "ORIGINAL\\PRIMARY\\M\\ND",
+    "image_type": "ORIGINAL/PRIMARY/M/ND",
     "start_time": "14:13:05",
     "te": "30",
     "tr": "1500",
@@ -97,8 +98,8 @@ GE_MEANS = {
     "field_strength": "3.0",
     "scanner_manufacturer": "GE",
     "sequence": "EPI2",
-    "scan_sequence": "EP\\SE",
-    "image_type": "ORIGINAL\\PRIMARY\\OTHER",
+    "scan_sequence": "EP/SE",
+    "image_type": "ORIGINAL/PRIMARY/OTHER",
     "te": "123.6",
     "tr": "1500",
     "ti": "450",
@@ -199,10 +200,10 @@ def test_headers(image: Make, of_type: OfType, parts: dict[str, object], expecte
         ("ReceiveCoilName", "n/a", "coil", None),
         ("ReceiveCoilName", " a\n b ", "coil", "a b"),
         ("ReceiveCoilName", {"a": 1}, "coil", None),
-        ("ScanningSequence", ["GR", "IR"], "scan_sequence", "GR\\IR"),
+        ("ScanningSequence", ["GR", "IR"], "scan_sequence", "GR/IR"),
         ("SequenceVariant", "NONE", "seq_variant", "NONE"),
         ("ScanOptions", "n/a", "scan_options", None),
-        ("ImageType", ["ORIGINAL", "", "NONE", "ECHO", "00"], "image_type", "ORIGINAL\\NONE\\ECHO\\00"),
+        ("ImageType", ["ORIGINAL", "", "NONE", "ECHO", "00"], "image_type", "ORIGINAL/NONE/ECHO/00"),
         ("ImageOrientationText", "Oblique", "orientation", None),
         ("FlipAngle", 1e400, "flip", None),
     ],

@@ -175,8 +175,8 @@ def decoders() -> dict[str, Callable[[str], object]]:
     return {
         "subjects": lambda text: SubjectListing(frozenset({"group"})).decode(P, codec.decode_rows(text)),
         "sessions": lambda text: SessionListing(names).decode(P, codec.decode_rows(text)),
-        "images": lambda text: ImageListing(None, names, scans).decode(P, codec.decode_rows(text), {}),
-        "typed images": lambda text: ImageListing(types, names, scans).decode(P, codec.decode_rows(text), {"X_E1": E}),
+        "images": lambda text: ImageListing(None, names, scans).decode(P, codec.decode_rows(text)),
+        "typed images": lambda text: ImageListing(types, names, scans).decode(P, codec.decode_rows(text)),
         "session files": lambda text: codec.decode_session_files(codec.decode_rows(text), {"X_E1": E}),
         "own files": lambda text: codec.decode_own_files(codec.decode_rows(text), S),
         "disk": lambda text: codec.decode_disk(codec.decode_rows(text), E),

@@ -2,7 +2,8 @@
 
 For S sessions that the manifest touches: one request each for the subjects, experiments and scans of the project, one
 for the project itself if anything of it is declared, one for each pair of session and scan type whose own attributes
-are declared, and one for the files of each hundred sessions. A subject's or project's own resources cost one each.
+are declared, and one for the files of as many sessions as have 1,000 characters of accession IDs. A subject's or
+project's own resources cost one each.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from xnat_sync.core.model.attributes import CUSTOM_PREFIX, PROJECT, default_scan_type, generic_attributes
 from xnat_sync.core.model.errors import NotFound
+from xnat_sync.core.model.joined import joined
 from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.core.model.state import (
-    Alike,
     DesiredState,
     ObjectSpec,
     RemoteFile,
@@ -24,19 +25,18 @@ from xnat_sync.core.model.state import (
     by_ref,
     is_own,
 )
-from xnat_sync.core.planning.prune import holds_others, is_tied, owners_pruning_resources, unnamed_objects
+from xnat_sync.core.planning.prune import owners_pruning_resources, unnamed_objects
 from xnat_sync.engine.disk_check import sizes_on_disk
+from xnat_sync.engine.hanging import look_into_records
 from xnat_sync.engine.pool import Pool, gather, in_turn, result_of
-from xnat_sync.gateway.port import ImageTypes, Reader
+from xnat_sync.gateway.port import ImageTypes, Reader, fitting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 SESSIONS_A_REQUEST = 100
-"""Sessions whose files are listed by one request: XNAT reads every catalog of them before it answers.
-
-Four times as many IDs would fit a URL of 8 KiB, but then an answer may take longer than a proxy waits, and fewer
-requests share the work.
+"""Sessions whose files are listed by one request, if their IDs fit it: XNAT reads every catalog of them before it
+answers, an answer must not take longer than a proxy waits, and several requests share the work.
 """
 
 _Names = frozenset[str]
@@ -55,7 +55,7 @@ def observe(project: str, desired: DesiredState, pool: Pool[Reader], *, disk: bo
         return RemoteState(objects={}, files={})
     pruned = unnamed_objects(desired, objects)
     sessions, owners = _file_owners(desired, objects, pruned)
-    batches = [sessions[start : start + SESSIONS_A_REQUEST] for start in range(0, len(sessions), SESSIONS_A_REQUEST)]
+    batches = _batches(sessions, objects)
     listings = [pool.submit(lambda gateway, batch: gateway.session_files(batch), batch) for batch in batches]
     listings += [pool.submit(lambda gateway, owner: gateway.own_files(owner), owner) for owner in owners]
     files: dict[Ref, RemoteFile] = {}
@@ -69,34 +69,27 @@ def observe(project: str, desired: DesiredState, pool: Pool[Reader], *, disk: bo
     if disk:
         sizes, unlisted = sizes_on_disk(desired.files.keys(), sessions, files, pool)
         files |= {ref: replace(files[ref], on_disk=size) for ref, size in sizes.items()}
-    tied, lent = _hanging(desired, objects, pruned | desired.unnamed, pool)
+    hanging = look_into_records(desired, objects, pruned | desired.unnamed, pool)
     return RemoteState(
-        objects=objects,
+        objects={**objects, **hanging.owned},
         files=files,
         resources=_empty_resources(desired, objects, files, pool),
         doubled=frozenset(doubled),
         unlisted=unlisted,
-        tied=tied,
-        lent=lent,
+        tied=hanging.tied,
+        lent=hanging.lent,
+        unseen=hanging.unseen,
         keeps_digests=_keeps_digests(desired, files, pool),
     )
 
 
-def _hanging(
-    desired: DesiredState, objects: Mapping[Ref, RemoteObject], pruned: frozenset[Ref], pool: Pool[Reader]
-) -> tuple[frozenset[Ref], frozenset[Ref]]:
-    """The ``tied`` and ``lent`` of a remote state; one request for each subject and session that may be either."""
-    may_be_tied = {ref for ref in objects if ref.level < Level.SCAN and not pruned.isdisjoint((ref, ref.parent))}
-    may_be_lent = {
-        ref for ref in desired.absent if ref.level is Level.SUBJECT and ref in objects and is_own(objects[ref])
-    }
-    asked = sorted(may_be_tied | may_be_lent)
-    answers = [pool.submit(lambda gateway, ref: gateway.record(ref), ref) for ref in asked]
-    records = dict(zip(asked, in_turn(answers), strict=True))
-    return (
-        frozenset(ref for ref in may_be_tied if is_tied(records[ref], ref.project)),
-        frozenset(ref for ref in may_be_lent if holds_others(records[ref], ref.project)),
-    )
+def _batches(sessions: Sequence[Ref], objects: Mapping[Ref, RemoteObject]) -> list[list[Ref]]:
+    """Sessions in portions whose files one request lists."""
+    return [
+        part[start : start + SESSIONS_A_REQUEST]
+        for part in fitting(sessions, key=lambda ref: objects[ref].accession_id)
+        for start in range(0, len(part), SESSIONS_A_REQUEST)
+    ]
 
 
 def _keeps_digests(desired: DesiredState, files: Mapping[Ref, RemoteFile], pool: Pool[Reader]) -> bool | None:
@@ -130,7 +123,8 @@ def _read_nameless(project: str, desired: DesiredState, pool: Pool[Reader]) -> M
         objects = _read_objects(project, desired, pool)
     except NotFound:
         return {}
-    if not objects:
+    if not any(is_own(held) for held in objects.values() if held.ref.level is Level.SUBJECT):
+        # A subject of its own proves that this is no alias of another project.
         root = result_of(pool.submit(lambda gateway: gateway.project(project, frozenset())))
     else:
         ref = Ref.project_of(project)
@@ -151,7 +145,8 @@ def _read_objects(project: str, desired: DesiredState, pool: Pool[Reader]) -> di
         pool.submit(lambda gateway, types, own: gateway.images(project, types, own[0], own[1]), types, own)
         for types, own in _typed_reads(desired).items()
     ]
-    return _merge(found for answer in gather(reads) for found in answer)
+    subjects, experiments, images, *typed = gather(reads)
+    return joined(subjects, experiments, images, (held for answer in typed for held in answer))
 
 
 def _declared(specs: Iterable[ObjectSpec], level: Level) -> _Names:
@@ -162,7 +157,7 @@ def _typed_reads(desired: DesiredState) -> dict[ImageTypes, tuple[_Names, _Names
     """Which pairs of session and scan type have attributes of their own declared, and which."""
     found: dict[ImageTypes, tuple[set[str], set[str]]] = {}
     for ref, spec in desired.objects.items():
-        own = {name for name in spec.names if _is_own(ref.level, name)}
+        own = {name for name in spec.names if _is_of_type(ref.level, name)}
         if not own:
             continue
         session = spec if ref.level is Level.SESSION else desired.objects.get(ref.parent) if ref.parent else None
@@ -173,28 +168,13 @@ def _typed_reads(desired: DesiredState) -> dict[ImageTypes, tuple[_Names, _Names
     return {types: (frozenset(own[0]), frozenset(own[1])) for types, own in found.items()}
 
 
-def _is_own(level: Level, name: str) -> bool:
+def _is_of_type(level: Level, name: str) -> bool:
     """Whether only some session or scan types have the attribute; a scan's custom variables are such (`addParam`)."""
     if level not in (Level.SESSION, Level.SCAN):
         return False
     if name.startswith(CUSTOM_PREFIX):
         return level is Level.SCAN
     return name not in generic_attributes(level)
-
-
-def _merge(found: Iterable[RemoteObject]) -> dict[Ref, RemoteObject]:
-    """Add up the answers about each object.
-
-    The first answer decides the primary project. A scan's type is decided by the last one, which asked for that type:
-    the listing of all scans may have to guess it.
-    """
-    merged: dict[Ref, RemoteObject] = {}
-    alike = Alike()
-    for part in found:
-        known = merged.get(part.ref, part)
-        xsi_type = part.xsi_type if part.ref.level is Level.SCAN else known.xsi_type
-        merged[part.ref] = replace(known, xsi_type=xsi_type, fields=alike.of({**known.fields, **part.fields}))
-    return merged
 
 
 def _file_owners(

@@ -118,9 +118,9 @@ class LaneRun:
     def _listing(self) -> dict[Ref, RemoteFile]:
         return by_ref(self.gateway.resource_files(self.lane.resource))
 
-    def _refresh(self, repair: Repair) -> None:
+    def _refresh(self, *repairs: Repair) -> None:
         size = sum(change.wanted.size for change in self.lane.changes if isinstance(change.wanted, FileSpec))
-        self.gateway.refresh(self.lane.resource, frozenset({repair}), size=size, reason=self.reason)
+        self.gateway.refresh(self.lane.resource, frozenset(repairs), size=size, reason=self.reason)
 
     def _refresh_digests(self) -> None:
         """Do what the plan says of digests that the server does not state."""
@@ -159,8 +159,11 @@ class LaneRun:
         return ()
 
     def _catalogue(self, specs: Sequence[FileSpec]) -> dict[Ref, RemoteFile]:
-        """Have the server list what it has on disk; what fits there need not be sent."""
-        self._refresh(Repair.ENTRIES)
+        """Have the server list what it has on disk; what fits there need not be sent.
+
+        With digests, of which a catalogue by itself makes none (`DefaultCatalogService.refreshResourceCatalog`).
+        """
+        self._refresh(Repair.ENTRIES, Repair.DIGESTS)
         held = self._listing()
         for spec in specs:
             if md5 := self._proven(spec, held):

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from xnat_sync.core.model.permissions import Rights
     from xnat_sync.core.model.refs import Ref
     from xnat_sync.core.model.state import FileSpec, ObjectSpec, RemoteFile, RemoteObject
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +47,35 @@ class Repair(enum.Enum):
     DIGESTS = "digests"
     """Compute the digest and size of every catalogued file anew."""
     ENTRIES = "entries"
-    """Catalogue the files that no entry names; the new entries have neither format nor content label."""
+    """Catalogue the files that no entry names; the new entries have neither labels nor, by this alone, digests."""
     GHOSTS = "ghosts"
     """Drop the entries whose file is gone."""
+
+
+LONGEST_LIST = 1000
+"""Characters of accession IDs, with their commas, that one request asks for.
+
+XNAT answers a list longer than about 2,100 with the experiments of the whole site, and 200: Restlet 1.1 matches a
+segment with a recursive expression, and a shorter route wins where a thread's stack is too small (recorded on 1.8.11).
+"""
+
+
+def fitting(
+    numbers: Iterable[Item], longest: int = LONGEST_LIST, key: Callable[[Item], str] = str
+) -> Iterator[list[Item]]:
+    """Yield things in parts whose accession IDs, which ``key`` gives, fit one request."""
+    part: list[Item] = []
+    length = 0
+    for number in numbers:
+        size = len(key(number)) + 1
+        # The last one has no comma behind it.
+        if part and length + size - 1 > longest:
+            yield part
+            part, length = [], 0
+        part.append(number)
+        length += size
+    if part:
+        yield part
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,10 +133,14 @@ class Reader(Protocol):
         ...
 
     def session_files(self, sessions: Sequence[Ref]) -> tuple[RemoteFile, ...]:
-        """All files of some sessions and their scans, assessors left out. One request for a hundred sessions.
+        """All files of some sessions and their scans, assessors left out. One request for as many as are `fitting`.
 
         One more for each session that was neither listed nor put before. A session that was deleted since is a
         ``NotFound``, or shows no files.
+
+        Raises:
+            UnexpectedReply: the server answers with something else than the files of these sessions.
+
         """
         ...
 

@@ -11,11 +11,11 @@ import os
 import re
 from typing import TYPE_CHECKING
 
+from xnat_sync.core.formats.xnat_record import holds_derived
 from xnat_sync.core.model.changes import Action, Change
 from xnat_sync.core.model.errors import IntegrityError, UsageError, XnatSyncError
 from xnat_sync.core.model.outcome import Failure, Outcome, Status
 from xnat_sync.core.model.refs import Level, Ref
-from xnat_sync.core.planning.prune import holds_derived
 from xnat_sync.engine.pool import result_of
 from xnat_sync.local.atomic_write import arriving
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from xnat_sync.core.formats.bids import path_in_tree
 from xnat_sync.core.formats.manifest_tree import ExplicitTree, exactly
-from xnat_sync.core.model.attributes import CUSTOM_PREFIX, attribute_of, value_error
+from xnat_sync.core.model.attributes import CUSTOM_PREFIX, Attribute, attribute_of
 from xnat_sync.core.model.refs import Level, Ref
+from xnat_sync.core.model.values import value_error, without_backslashes
 from xnat_sync.manifest.desired.label_rules import (
     custom_variable_breach,
     file_name_breach,
@@ -46,9 +47,8 @@ def choose(state: RemoteState, *, bids: bool) -> Pulled:
             found.left.append(f"{ref.level.noun} {ref.short}: {breach.summary}")
         else:
             held = state.objects[ref]
-            fields = {
-                name: value for name, value in sorted(held.fields.items()) if value and _sayable(held, name, value)
-            }
+            values = {name: _stated(held, name, value) for name, value in sorted(held.fields.items()) if value}
+            fields = {name: value for name, value in values.items() if value is not None}
             found.objects[ref] = replace(held, fields=fields)
             found.left += (
                 f"{_called(name)} of {ref.level.noun} {ref.short}"
@@ -73,13 +73,18 @@ def choose(state: RemoteState, *, bids: bool) -> Pulled:
     found.left += (
         f"{name} of resource {resource.short}"
         for (resource, name), value in sorted(labelled.items())
-        if resource and uses_environment(value)
+        if resource and not _is_label(value)
     )
     return found
 
 
 def _labels(file: RemoteFile) -> dict[str, str]:
-    return {"format": file.format, "content": file.content}
+    return {name: value for name, value in (("format", file.format), ("content", file.content)) if value}
+
+
+def _is_label(value: str) -> bool:
+    """Whether a manifest can state how a file is labelled."""
+    return not uses_environment(value) and value_error(Attribute(name="", path=""), value) is None
 
 
 def _called(name: str) -> str:
@@ -115,7 +120,7 @@ def manifest_of(pulled: Pulled, state: RemoteState, *, server: str | None, root:
     for ref in sorted(pulled.places):
         file = state.files[ref]
         if root is not None:
-            labels = {name: value for name, value in _labels(file).items() if not uses_environment(value)}
+            labels = {name: value for name, value in _labels(file).items() if _is_label(value)}
             tree.add_file(ref, exactly(pulled.places[ref]), labels)
         elif ref.parent is not None and ref.parent.parent is not None:
             tree.remark(ref.parent.parent, f"{ref.parent.label}/{ref.label}", {"size": file.size, "md5": file.md5})
@@ -124,12 +129,18 @@ def manifest_of(pulled: Pulled, state: RemoteState, *, server: str | None, root:
     return tree.data(server=server, root=root, defaults=defaults)
 
 
-def _sayable(held: RemoteObject, name: str, value: str) -> bool:
-    """Whether a manifest can say a value; the server's own texts may be none that it would take."""
+def _stated(held: RemoteObject, name: str, value: str) -> str | None:
+    """Return a value as a manifest states it, ``None`` if none can: the server may hold texts that it would not take.
+
+    What is returned can be sent to any project, and agrees with what is held here (`values.agrees`).
+    """
     if name.startswith(CUSTOM_PREFIX) and custom_variable_breach(name.removeprefix(CUSTOM_PREFIX)):
-        return False
+        return None
     if uses_environment(value):
         # A manifest would send what stands in the environment in its place.
-        return False
+        return None
     attribute = attribute_of(held.ref.level, held.xsi_type, name)
-    return attribute is not None and value_error(attribute, value) is None
+    if attribute is None:
+        return None
+    stated = without_backslashes(attribute, value)
+    return stated if value_error(attribute, stated) is None else None

@@ -11,6 +11,7 @@ from xnat_sync.manifest.desired.builder import build
 from xnat_sync.manifest.desired.content_checks import check_content
 from xnat_sync.manifest.desired.defaults import Defaults
 from xnat_sync.manifest.desired.ignores import read_ignores
+from xnat_sync.manifest.desired.numbered_labels import check_labels
 from xnat_sync.manifest.desired.resources import Scope
 from xnat_sync.manifest.desired.templates import Templates
 from xnat_sync.manifest.discovery.cross_manifest import hand_over
@@ -86,6 +87,7 @@ def load_study(
         expander.tell_idle(prunes=study.prunes_objects)
         expander.tell_left(taken)
     ignores = read_ignores([(part.top, part.scope.root) for part in parts], problems)
+    check_labels(study, ignores)
     check_content(study, local, ignores, check_md5=check_md5, deep=deep)
     ignores.tell_unused(problems)
     desired = study.desired()

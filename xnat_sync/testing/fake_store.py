@@ -14,13 +14,11 @@ from xnat_sync.core.model.attributes import (
     SUBJECT,
     Kind,
     attribute_of,
-    parse_number,
-    parse_time,
-    value_error,
 )
 from xnat_sync.core.model.errors import AlreadyExists, Forbidden, GatewayError, NotFound, Rejected, ServerFault
 from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.core.model.state import RemoteFile, RemoteObject
+from xnat_sync.core.model.values import as_float, parse_number, parse_time, value_error
 from xnat_sync.gateway.port import Repair
 
 if TYPE_CHECKING:
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 
 _LABEL = re.compile(r"[A-Za-z0-9_-]+")
 _FIXED_TYPE = {Level.PROJECT: PROJECT, Level.SUBJECT: SUBJECT}
+_SAVED_WHOLE = (Level.SUBJECT, Level.SESSION)
 _ID_LETTER = {Level.SUBJECT: "S", Level.SESSION: "E"}
 
 
@@ -76,7 +75,18 @@ class Store:
         """The imaging sessions of a project."""
         return (held for held in self.below(project, Level.SESSION) if _is_imaging(held.xsi_type))
 
+    def placed(self, held: RemoteObject) -> RemoteObject:
+        """An object as listings show it: with the ID of what it lies in."""
+        parent = held.ref.parent
+        above = self.objects.get(parent) if parent and parent.level is not Level.PROJECT else None
+        return replace(held, parent_id=above.accession_id) if above else held
+
     # --- objects
+
+    def lend(self, ref: Ref, owner: str) -> None:
+        """Have an object, and the scans of a session, belong to another project."""
+        for own in (own for own in self.objects if own == ref or (own.level is Level.SCAN and own.parent == ref)):
+            self.objects[own] = replace(self.objects[own], project=owner)
 
     def put(self, spec: ObjectSpec, fields: Mapping[str, str | None]) -> None:
         """Create or update an object as XNAT's PUT does.
@@ -263,16 +273,15 @@ class Store:
         files = tuple(file.remote for file in self.resources.get(resource, {}).values())
         return files * 2 if resource in self.doubled else files
 
-    def refresh(self, resource: Ref, repairs: frozenset[Repair], *, checksums: bool) -> None:
-        """Bring a catalog in line with the disk; new entries get a digest where the server keeps digests."""
+    def refresh(self, resource: Ref, repairs: frozenset[Repair]) -> None:
+        """Bring a catalog in line with the disk; entries get digests only where that is asked for."""
         files = self.resources.get(resource)
         if files is None:
             return
         if Repair.ENTRIES in repairs:
             for ref in [own for own in self._orphans if own.parent == resource]:
                 content = self._orphans.pop(ref)
-                digest = _md5(content) if checksums else None
-                files[ref] = StoredFile(RemoteFile(ref=ref, size=len(content), md5=digest), content)
+                files[ref] = StoredFile(RemoteFile(ref=ref, size=len(content)), content)
         for ref, file in list(files.items()):
             if file.lost and Repair.GHOSTS in repairs:
                 del files[ref]
@@ -321,17 +330,28 @@ def _with_fields(held: RemoteObject, fields: Mapping[str, str | None], *, is_new
                 raise Rejected("'NULL' Must Match Pre-Defined Values", ref=held.ref, status=400)
             values.pop(name, None)
             continue
-        problem = value_error(attribute, value)
+        if not value:
+            continue  # Restlet's form reader takes it for no value.
+        problem = value_error(attribute, value.replace("\\", ""))
         if problem:
             raise Rejected(f"{name} {problem}", ref=held.ref, status=400)
         values[name] = as_served(attribute, value)
+    if held.ref.level in _SAVED_WHOLE and not is_new and values != held.fields:
+        # It is saved with all its texts, and each save doubles the backslashes of those that come from the database.
+        kept = values.keys() - fields.keys()
+        values |= {name: values[name].replace("\\", "\\\\") for name in kept}
     return replace(held, fields=values)
 
 
 def as_served(attribute: Attribute, text: str) -> str:
-    """How the server writes a value in a listing: floats with a point, times with milliseconds."""
+    r"""How the server keeps and writes a value: floats of 32 bits, times with milliseconds, each ``\`` twice."""
     match attribute.kind:
+        case Kind.TEXT | Kind.WORDS:
+            return text.replace("\\", "\\\\")
         case Kind.NUMBER:
+            number = as_float(parse_number(text))
+            return next(short for digits in range(1, 10) if as_float(float(short := f"{number:.{digits}g}")) == number)
+        case Kind.DOUBLE:
             return str(parse_number(text))
         case Kind.INTEGER:
             return str(int(text))

@@ -119,6 +119,11 @@ class MemoryServer:
         with self._lock:
             self._store.put(spec, spec.fields)
 
+    def lend(self, ref: Ref, owner: str) -> None:
+        """Have a subject or session belong to another project, which shares it into the one where it is found."""
+        with self._lock:
+            self._store.lend(ref, owner)
+
     def add_resource(self, resource: Ref) -> None:
         """Make an empty resource, as another client would."""
         with self._lock:
@@ -222,7 +227,9 @@ class MemoryGateway:
         wanted = {name for name in names if name in EXPERIMENT_NAMES or name.startswith(CUSTOM_PREFIX)}
         with self._reading("sessions", ref) as store:
             store.require(ref)
-            return tuple(_only(held, wanted) for held in store.below(ref, Level.SESSION))
+            # The share's words, whoever owns it (`ProjSubExptList`).
+            found = [replace(held, project=project) for held in store.below(ref, Level.SESSION)]
+            return tuple(_only(store.placed(held), wanted) for held in found)
 
     def images(
         self, project: str, types: ImageTypes | None, session_names: frozenset[str], scan_names: frozenset[str]
@@ -240,8 +247,8 @@ class MemoryGateway:
                 if held.ref.parent in parents and (types is None or held.xsi_type == types.scan)
             ]
             return (
-                *(_only(session, session_part) for session in sessions),
-                *(_only(scan, scan_part) for scan in scans),
+                *(_only(store.placed(session), session_part) for session in sessions),
+                *(_only(store.placed(scan), scan_part) for scan in scans),
             )
 
     def session_files(self, sessions: Sequence[Ref]) -> tuple[RemoteFile, ...]:
@@ -283,12 +290,15 @@ class MemoryGateway:
             return len(self._server.content(file))
 
     def record(self, ref: Ref) -> bytes:
-        """See `Reader.record`. Attributes only, by their names here."""
+        """See `Reader.record`. Attributes by their names here, and the experiments of a subject."""
         with self._reading("record", ref) as store:
             store.require(ref)
             held = store.objects[ref]
             fields = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in sorted(held.fields.items()))
-            return f'<object type="{held.xsi_type}" label="{ref.label}">{fields}</object>'.encode()
+            below = (one for one in store.below(ref, Level.SESSION) if ref.level is Level.SUBJECT)
+            inside = "".join(f'<m:experiment ID="{one.accession_id}" project="{one.project}"/>' for one in below)
+            head = f'type="{held.xsi_type}" label="{escape(ref.label)}" project="{held.project}"'
+            return f"<m:object {head}>{fields}{inside}</m:object>".encode()
 
     @contextmanager
     def download(self, file: Ref) -> Iterator[Iterator[bytes]]:
@@ -355,7 +365,7 @@ class MemoryGateway:
         with self._answering(Call(method="refresh", ref=resource, reason=reason)) as store:
             if store is not None:
                 with self._lock:
-                    store.refresh(resource, repairs, checksums=self._server.checksums)
+                    store.refresh(resource, repairs)
 
     def delete(self, ref: Ref, *, reason: str, along: Collection[Ref] = ()) -> None:
         """See `Gateway.delete`. Each file can be told from all others."""

@@ -46,6 +46,7 @@ def plan_text(plan: Plan, *, detail: bool = False) -> str:
             lines += _cut(list(section), limit)
     lines += _standing(plan)
     lines += _cut([[line] for line in _damage(plan)], limit)
+    lines += _cut([[line] for line in _cautions(plan)], limit)
     lines += _lacks(plan)
     return "\n".join([*lines, "", _summary(plan)]) + "\n"
 
@@ -181,6 +182,12 @@ def _damage(plan: Plan) -> Iterator[str]:
     """What is not sound on the server."""
     for found in plan.damage:
         yield f"Damaged: {found.ref.level.noun} {visible(found.ref.short)} {visible(found.summary)}"
+
+
+def _cautions(plan: Plan) -> Iterator[str]:
+    """What may not be meant so."""
+    for caution in plan.cautions:
+        yield f"Warning: {caution.ref.level.noun} {visible(caution.ref.short)} {visible(caution.summary)}"
 
 
 def _lacks(plan: Plan) -> Iterator[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from xnat_sync.core.formats.identifiers import is_null
-from xnat_sync.core.model.attributes import Attribute, Kind, value_error
+from xnat_sync.core.model.attributes import Attribute, Kind
+from xnat_sync.core.model.values import value_error
 
 _SPELLINGS = {
     "gender": {

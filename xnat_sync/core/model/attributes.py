@@ -1,17 +1,14 @@
-"""XNAT's data types, as far as a manifest can speak of them: which type has which attribute, and how values compare.
+"""XNAT's data types, as far as a manifest can speak of them: which type has which attribute.
 
 Read from ``xnat.xsd``, the schema that every XNAT serves at ``/xapi/schemas/xnat``. An attribute has a name of its
 own in the manifest (snake case), XNAT's path relative to the object, and a kind that says which texts are legal and
-when two texts mean the same. Custom variables are the attributes ``fields.NAME``.
+when two texts mean the same (`values`). Custom variables are the attributes ``fields.NAME``.
 """
 
 from __future__ import annotations
 
 import enum
-import re
 from dataclasses import dataclass
-from datetime import date, time
-from typing import assert_never
 
 from xnat_sync.core.model.refs import Level
 
@@ -20,8 +17,13 @@ class Kind(enum.Enum):
     """What the text of an attribute may say."""
 
     TEXT = "text"
+    WORDS = "words"
+    """Code words of DICOM's, of which there may be several."""
     INTEGER = "integer"
     NUMBER = "number"
+    """``xs:float``: 32 bits."""
+    DOUBLE = "double"
+    """``xs:double``: 64 bits."""
     DATE = "date"
     TIME = "time"
     CHOICE = "choice"
@@ -162,7 +164,7 @@ _GRID = (
     *_parameters(Kind.TEXT, "voxel_res_units=voxelRes/units", "subject_position=subjectPosition"),
     # Whole numbers in xnat.xsd: XNAT itself fills them with pixels, not millimetres.
     *_parameters(Kind.INTEGER, "fov_x=fov/x", "fov_y=fov/y"),
-    *_parameters(Kind.TEXT, "image_type=imageType"),
+    *_parameters(Kind.WORDS, "image_type=imageType"),
 )
 _MR_SCAN = (
     *_MAGNET,
@@ -171,13 +173,11 @@ _MR_SCAN = (
     *_parameters(Kind.INTEGER, "matrix_x=matrix/x", "matrix_y=matrix/y", "partitions", "dti_acq_count=dtiAcqCount"),
     # Milliseconds and degrees: what XNAT takes from DICOM.
     *_parameters(Kind.NUMBER, "tr", "te", "ti", "flip", "delta_te=deltaTE"),
-    *_parameters(Kind.NUMBER, "pixel_bandwidth=pixelBandwidth", "echo_spacing=echoSpacing"),
+    *_parameters(Kind.DOUBLE, "pixel_bandwidth=pixelBandwidth", "echo_spacing=echoSpacing"),
+    *_parameters(Kind.WORDS, "scan_sequence=scanSequence", "seq_variant=seqVariant", "scan_options=scanOptions"),
     *_parameters(
         Kind.TEXT,
         "sequence",
-        "scan_sequence=scanSequence",
-        "seq_variant=seqVariant",
-        "scan_options=scanOptions",
         "acq_type=acqType",
         "phase_encoding_direction=phaseEncodingDirection",
         "diffusion_b_values=diffusion/bValues",
@@ -230,9 +230,8 @@ _CT_SCAN = (
         Kind.TEXT,
         "rescale_intercept=rescale/intercept",
         "rescale_slope=rescale/slope",
-        "convolution_kernel=convolutionKernel",
-        "filter",
     ),
+    *_parameters(Kind.WORDS, "convolution_kernel=convolutionKernel", "filter"),
     Attribute(name="rotation_direction", path="parameters/rotationDirection", kind=Kind.CHOICE, choices=("CW", "CC")),
 )
 
@@ -314,125 +313,3 @@ def default_scan_type(session_type: str) -> str | None:
     stem = session_type.removeprefix("xnat:").removesuffix("SessionData")
     scan = f"xnat:{_DEFAULT_SCAN.get(stem, stem)}ScanData"
     return scan if session_type in SESSION_TYPES and scan in SCAN_TYPES else None
-
-
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-
-
-def parse_number(text: str) -> float | None:
-    """The value of a decimal number, ``None`` if the text is none; infinities and NaN are none."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    legal = text.isascii() and "_" not in text and text.strip() == text
-    return value if legal and value - value == 0 else None
-
-
-def parse_date(text: str) -> date | None:
-    """The date that ``yyyy-MM-dd`` says, ``None`` if the text is no such date."""
-    try:
-        return date.fromisoformat(text) if len(text) == 10 else None
-    except ValueError:
-        return None
-
-
-def parse_time(text: str) -> time | None:
-    """The time of day that ``HH:mm:ss`` says, with or without a fraction, ``None`` if the text is no such time."""
-    found = re.fullmatch(r"(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?", text)
-    if not found:
-        return None
-    hour, minute, second, fraction = found.groups(default="0")
-    try:
-        return time(int(hour), int(minute), int(second), int(fraction.ljust(6, "0")[:6]))
-    except ValueError:
-        return None
-
-
-def value_error(attribute: Attribute, text: str) -> str | None:
-    """What is wrong with a value, in words, ``None`` if the server will take it."""
-    match attribute.kind:
-        case Kind.TEXT:
-            return _text_error(attribute, text)
-        case Kind.INTEGER:
-            return _integer_error(attribute, text)
-        case Kind.NUMBER:
-            return _bounds_error(attribute, text) if parse_number(text) is not None else "is not a number"
-        case Kind.DATE:
-            return None if parse_date(text) else "is not a date like 2024-03-01"
-        case Kind.TIME:
-            return None if parse_time(text) else "is not a time like 09:30:00"
-        case Kind.CHOICE:
-            legal = text.strip().lower() in {choice.lower() for choice in attribute.choices}
-            return None if legal else f"is none of {', '.join(attribute.choices)}"
-        case _:
-            assert_never(attribute.kind)
-
-
-def _bounds_error(attribute: Attribute, text: str) -> str | None:
-    value = float(text)
-    if attribute.low is not None and value < attribute.low:
-        return f"is below {attribute.low:g}"
-    if attribute.high is not None and value > attribute.high:
-        return f"is above {attribute.high:g}"
-    return None
-
-
-_MANY_DIGITS = 100
-"""More than zeros in front could explain; Python refuses to read thousands."""
-
-
-def _integer_error(attribute: Attribute, text: str) -> str | None:
-    if not _INTEGER.fullmatch(text):
-        return "is not a whole number"
-    if len(text) > _MANY_DIGITS or not -(2**31) <= int(text) < 2**31:
-        # `XFTValidator` parses it as a Java integer, and the column has 32 bits.
-        return "is beyond what XNAT keeps, -2147483648 to 2147483647"
-    return _bounds_error(attribute, text)
-
-
-# XNAT keeps texts XML-escaped and measures them so (`TurbineUtils.escapeParam`): how many characters each one grows by.
-_ESCAPED_LENGTH = {"&": 4, "<": 3, ">": 3, '"': 5, "'": 5}
-_MOST_ESCAPED = 1 + max(_ESCAPED_LENGTH.values())
-
-
-def _text_error(attribute: Attribute, text: str) -> str | None:
-    if not text:
-        return "is empty (write null to clear it)"
-    length = len(text)
-    if length * _MOST_ESCAPED > attribute.longest:
-        length += sum(text.count(character) * more for character, more in _ESCAPED_LENGTH.items())
-    if length > attribute.longest:
-        return f"is {length} characters long as XNAT keeps it; XNAT takes {attribute.longest}"
-    if text.strip().upper() == "NULL":
-        return "is XNAT's word for clearing a value (write null without quotes to clear it)"
-    if "<" in text and re.search(r"<[^>]*script", text, re.IGNORECASE):
-        return "contains a <script> tag, which XNAT refuses"
-    return None
-
-
-def same_value(attribute: Attribute, wanted: str, held: str) -> bool:
-    """Whether two texts of an attribute mean the same: numbers by value, enumerations without case, times by moment."""
-    match attribute.kind:
-        case Kind.TEXT:
-            return wanted == held
-        case Kind.INTEGER | Kind.NUMBER:
-            return _same(parse_number(wanted), parse_number(held))
-        case Kind.DATE:
-            return _same(parse_date(wanted), parse_date(held))
-        case Kind.TIME:
-            return _same(_second(wanted), _second(held))
-        case Kind.CHOICE:
-            return wanted.strip().lower() == held.strip().lower()
-        case _:
-            assert_never(attribute.kind)
-
-
-def _second(text: str) -> time | None:
-    """A time of day as far as XNAT keeps it: whatever fraction was sent, listings end in ``.000`` (`XFTTable`)."""
-    found = parse_time(text)
-    return found and found.replace(microsecond=0)
-
-
-def _same(wanted: object, held: object) -> bool:
-    return wanted is not None and wanted == held

@@ -159,6 +159,23 @@ class Lack:
         return {"summary": self.summary, "remedy": self.remedy, "refs": [str(ref) for ref in self.refs]}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caution:
+    """Something of a plan that can be done, and is most likely not what was meant."""
+
+    ref: Ref
+    summary: str
+
+    def to_data(self) -> dict[str, str]:
+        """Plain JSON values."""
+        return {"ref": str(self.ref), "level": self.ref.level.noun, "summary": self.summary}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Caution:
+        """The inverse of `to_data`."""
+        return cls(ref=Ref.parse(data["ref"]), summary=data["summary"])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """The difference between a manifest and a server, sorted by ref.
@@ -179,6 +196,7 @@ class Plan:
     """The server's address as the user gave it, for a plan that is stored."""
     damage: tuple[Damage, ...] = ()
     """What is not sound on the server, mended by changes or not. It makes no difference."""
+    cautions: tuple[Caution, ...] = ()
     lacks: tuple[Lack, ...] = ()
     """The rights that the account is known to lack for it. Not read back from a stored plan: another may apply it."""
 
@@ -234,6 +252,7 @@ class Plan:
             "context": self._context_data(),
             "damage": [damage.to_data() for damage in self.damage],
             "problems": [lack.to_data() for lack in self.lacks],
+            "warnings": [caution.to_data() for caution in self.cautions],
         }
 
     def _context_data(self) -> list[dict[str, Any]]:
@@ -256,6 +275,7 @@ class Plan:
                 changes=tuple(Change.from_data(change) for change in data["changes"]),
                 policy=_policy_from(data["policy"]),
                 damage=tuple(map(Damage.from_data, data.get("damage", ()))),
+                cautions=tuple(map(Caution.from_data, data.get("warnings", ()))),
                 unchanged={Level[key.upper()]: value for key, value in data["summary"]["unchanged"].items()},
                 by_size_only=data["summary"]["by_size_only"],
                 foreign={Level[key.upper()]: value for key, value in data["summary"]["foreign"].items()},

@@ -80,7 +80,7 @@ _ERRORS = {
         "an attribute that this type does not have",
         "remove it, or make it a custom variable in fields",
     ),
-    "XS113": ("a value that XNAT would refuse", "write a value of the attribute's kind"),
+    "XS113": ("a value that XNAT would refuse or alter", "write a value of the attribute's kind"),
     "XS114": ("an attribute that cannot be cleared", "leave it out, or give it one of its values"),
     "XS115": ("a custom variable's name that XNAT cannot address", "use letters, digits, . - _ and spaces only"),
     # Files.
@@ -146,6 +146,10 @@ _ERRORS = {
     "XS506": ("a column that says who somebody is", "remove the column, or write n/a"),
 }
 _WARNINGS = {
+    "XS108": (
+        "a label in the form of an accession ID",
+        "write the label; XNAT takes the ID of another subject or session for that one",
+    ),
     "XS035": ("an ignore that covers nothing", "remove it"),
     "XS211": (
         "a file name that some tools cannot fetch from XNAT",

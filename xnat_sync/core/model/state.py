@@ -126,13 +126,18 @@ class DesiredState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteObject:
-    """One object on the server. ``project`` is its primary project, which differs from the ref's where it is shared."""
+    """One object on the server.
+
+    ``project`` is its primary project, which differs from the ref's where it is shared; ``parent_id`` the accession ID
+    of the subject or session that it lies in, empty where the server does not tell.
+    """
 
     ref: Ref
     accession_id: str
     xsi_type: str
     fields: Mapping[str, str] = field(default_factory=dict)
     project: str = ""
+    parent_id: str = field(default="", compare=False)
 
 
 def is_own(held: RemoteObject) -> bool:
@@ -199,9 +204,10 @@ class RemoteState:
     ``objects`` are all subjects, sessions and scans of the project; ``files`` those of the sessions, subjects and
     project that the manifest touches; ``resources`` the resources that are known to exist without files; ``doubled``
     those that exist twice under one label; ``unlisted`` the files that lie on disk and in no catalog, where somebody
-    looked; ``tied`` the subjects and sessions that nobody names and on which more hangs than is read (`prune.is_tied`);
-    ``lent`` the subjects that must not exist and have experiments of other projects. ``keeps_digests`` is ``None``
-    where only the listing can tell whether the server computes digests.
+    looked; ``tied`` the subjects and sessions that nobody names and on which more hangs than is read (`hanging`);
+    ``lent`` the subjects that must not exist and have experiments of other projects, ``unseen`` those that have
+    experiments of their own project in no list of it. ``keeps_digests`` is ``None`` where only the listing can tell
+    whether the server computes digests.
     """
 
     objects: Mapping[Ref, RemoteObject]
@@ -211,4 +217,5 @@ class RemoteState:
     unlisted: frozenset[Ref] = frozenset()
     tied: frozenset[Ref] = frozenset()
     lent: frozenset[Ref] = frozenset()
+    unseen: frozenset[Ref] = frozenset()
     keeps_digests: bool | None = None

@@ -7,18 +7,27 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.model.attributes import Attribute, Kind, attribute_of, same_value
+from xnat_sync.core.model.attributes import Attribute, attribute_of
 from xnat_sync.core.model.changes import Action, Change, FieldDiff, Plan
 from xnat_sync.core.model.defects import damage_of
 from xnat_sync.core.model.policy import Compare, SyncPolicy
 from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.core.model.state import DesiredState, FileSpec, Found, ObjectSpec, RemoteFile, RemoteObject, RemoteState
+from xnat_sync.core.model.values import agrees
+from xnat_sync.core.planning.cautions import cautions_of
+from xnat_sync.core.planning.conflicts import Conflicts
 from xnat_sync.core.planning.prune import is_of_nobody, narrowed, unnamed
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
 
 ON_DISK = "size on disk"
+_UNSEEN = (
+    "has experiments that no list of the project shows, as happens to a data type that the site has not set up: XNAT"
+    " deletes neither them nor the subject; ask an administrator to set the type up (Administer, Data Types)"
+)
+_UNKNOWN = Attribute(name="", path="")
+"""Stands for an attribute that the type does not have, as in a plan of another version: a text."""
 _REASONS = {"size": "content differs", "md5": "content differs", ON_DISK: "damaged on the server's disk"}
 
 
@@ -30,7 +39,7 @@ def make_plan(project: str, desired: DesiredState, remote: RemoteState, policy: 
     policy = policy or SyncPolicy()
     desired = select(desired, policy.only)
     desired = replace(desired, unnamed=desired.unnamed | unnamed(desired, remote))
-    index = _Index(desired, remote)
+    conflicts = Conflicts(desired, remote)
     changes: list[Change] = []
     unchanged: Counter[Level] = Counter()
     by_size_only = 0
@@ -40,7 +49,7 @@ def make_plan(project: str, desired: DesiredState, remote: RemoteState, policy: 
         keeps_digests = any(held.md5 for held in remote.files.values())
     for ref in sorted(desired.objects):
         stuck = bool(blocked) and ref.parent in blocked
-        change = None if stuck else _plan_object(desired.objects[ref], remote, index)
+        change = None if stuck else _plan_object(desired.objects[ref], remote, conflicts)
         if stuck or (change and change.action is Action.CONFLICT):
             blocked.add(ref)
         if change:
@@ -67,6 +76,7 @@ def make_plan(project: str, desired: DesiredState, remote: RemoteState, policy: 
         foreign=_foreign(desired, remote),
         context=_context(desired, changes),
         damage=damage_of(desired, remote),
+        cautions=cautions_of(changes, remote),
     )
 
 
@@ -158,7 +168,7 @@ def compare_object(spec: ObjectSpec, held: RemoteObject) -> tuple[FieldDiff, ...
     return tuple(
         FieldDiff(name=name, before=held.fields.get(name) or None, after=wanted)
         for name, wanted in sorted(spec.fields.items())
-        if not _agrees(attribute_of(spec.ref.level, spec.xsi_type, name), wanted, held.fields.get(name) or None)
+        if not agrees(attribute_of(spec.ref.level, spec.xsi_type, name) or _UNKNOWN, wanted, held.fields.get(name))
     )
 
 
@@ -179,32 +189,11 @@ def compare_file(spec: FileSpec, held: RemoteFile, policy: SyncPolicy) -> tuple[
     return tuple(diffs)
 
 
-def _agrees(attribute: Attribute | None, wanted: str | None, held: str | None) -> bool:
-    if wanted is None or held is None:
-        return wanted is held
-    rule = attribute or Attribute(name="", path="", kind=Kind.TEXT)
-    return same_value(rule, wanted, held)
-
-
-class _Index:
-    """Look-ups over the remote objects that the conflict rules need; of scans only those whose type is an ID too."""
-
-    def __init__(self, desired: DesiredState, remote: RemoteState) -> None:
-        sessions = [ref for ref in remote.objects if ref.level is Level.SESSION]
-        self.sessions: Mapping[str, Ref] = {ref.label: ref for ref in sessions}
-        wanted = {ref.label for ref in desired.objects if ref.level is Level.SCAN}
-        self.scan_types: dict[tuple[Ref | None, str], Ref] = {
-            (ref.parent, held.fields["type"]): ref
-            for ref, held in remote.objects.items()
-            if ref.level is Level.SCAN and held.fields.get("type") in wanted
-        }
-
-
-def _plan_object(spec: ObjectSpec, remote: RemoteState, index: _Index) -> Change | None:
+def _plan_object(spec: ObjectSpec, remote: RemoteState, conflicts: Conflicts) -> Change | None:
     held = remote.objects.get(spec.ref)
     found = spec.found
     spec = _settled(spec, held)
-    conflict = _conflict(spec, held, index)
+    conflict = conflicts.of(spec, held)
     if conflict:
         return Change(action=Action.CONFLICT, ref=spec.ref, reason=conflict, wanted=spec)
     if held is None:
@@ -227,7 +216,8 @@ def _settled(spec: ObjectSpec, held: RemoteObject | None) -> ObjectSpec:
     if not spec.found:
         return spec
     known = held.fields if held else {}
-    counting = {name: found.value for name, found in spec.found.items() if found.over or not known.get(name)}
+    filled = {name for name, value in known.items() if value.strip()}
+    counting = {name: found.value for name, found in spec.found.items() if found.over or name not in filled}
     return replace(spec, fields={**counting, **spec.fields}, found={})
 
 
@@ -240,28 +230,6 @@ def _sourced(diffs: Iterable[FieldDiff], found: Mapping[str, Found]) -> tuple[Fi
         for diff in diffs
     )
     return tuple(sorted(told, key=lambda diff: diff.name))
-
-
-def _conflict(spec: ObjectSpec, held: RemoteObject | None, index: _Index) -> str | None:
-    """Why an object can be neither created nor updated, ``None`` if it can."""
-    if held is None and not spec.create:
-        return (
-            "does not exist on the server, or this account may not see it; if it is to be made, say create: true in"
-            " the manifest, else ask its owner to make the account a member"
-        )
-    if held is not None and held.xsi_type != spec.xsi_type and spec.ref.level in (Level.SESSION, Level.SCAN):
-        return f"is a {held.xsi_type} on the server and a {spec.xsi_type} in the manifest; XNAT cannot change a type"
-    if spec.ref.level is Level.SESSION and held is None:
-        elsewhere = index.sessions.get(spec.ref.label)
-        if elsewhere and elsewhere.parent and elsewhere != spec.ref:
-            # A PUT would re-parent it without a word (SubjAssessmentResource).
-            return f"belongs to subject {elsewhere.parent.label} on the server"
-    if spec.ref.level is Level.SCAN:
-        twin = index.scan_types.get((spec.ref.parent, spec.ref.label))
-        if twin and twin != spec.ref:
-            # Files routes find a scan by ID or by type (XNATTemplate), so every upload would answer 404.
-            return f"has the ID that is the type of scan {twin.label} on the server; XNAT could not tell them apart"
-    return None
 
 
 def _plan_file(spec: FileSpec, held: RemoteFile | None, policy: SyncPolicy, *, keeps_digests: bool) -> Change | None:
@@ -306,6 +274,8 @@ def _plan_absent(desired: DesiredState, remote: RemoteState, blocked: Container[
             if ref in remote.lent:
                 # XNAT deletes them too (`SubjectResource`), and no listing of this project shows them.
                 action, reason = Action.CONFLICT, "has experiments of other projects; take those away there first"
+            elif ref in remote.unseen:
+                action, reason = Action.CONFLICT, _UNSEEN
             yield Change(action=action, ref=ref, reason=reason, held=state, pruned=pruned)
 
 

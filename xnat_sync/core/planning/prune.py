@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -28,27 +27,6 @@ DICOM = "DICOM"
 """A resource that comes by another road and that a manifest may not even name: the images as the scanner made them."""
 
 _NOTHING = Prune()
-_DERIVED = re.compile(rb"<[\w-]+:(?:assessor|reconstructedImage)[\s/>]")
-_SHARE = re.compile(rb"<[\w-]+:share[\s/>]")
-_EXPERIMENT = re.compile(rb"<[\w-]+:experiment\s[^>]*?\bproject=\"([^\"]*)\"")
-
-
-def holds_derived(record: bytes) -> bool:
-    """Whether a session, or a subject with one, given as XML, has assessments or reconstructions (`xnat.xsd`)."""
-    return _DERIVED.search(record) is not None
-
-
-def holds_others(record: bytes, project: str) -> bool:
-    """Whether a subject, given as XML, has experiments of other projects: no listing of its own project shows them."""
-    return any(owner != project.encode() for owner in _EXPERIMENT.findall(record))
-
-
-def is_tied(record: bytes, project: str) -> bool:
-    """Whether more hangs on a subject or session, given as XML, than a plan knows of: it is no leftover.
-
-    That is what was derived from it, and other projects that it is shared with, whose experiments it may hold.
-    """
-    return holds_derived(record) or holds_others(record, project) or _SHARE.search(record) is not None
 
 
 @dataclass(frozen=True, slots=True)

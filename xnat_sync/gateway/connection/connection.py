@@ -21,8 +21,9 @@ from xnat_sync.gateway.connection.login import Account, Session
 from xnat_sync.gateway.connection.redaction import scrubbed
 from xnat_sync.gateway.connection.translation import translated
 from xnat_sync.gateway.protocol import paths
+from xnat_sync.gateway.protocol.memory import Memory
 from xnat_sync.gateway.protocol.replies import Reply, error_of, is_page
-from xnat_sync.gateway.protocol.rest import Memory, RestGateway
+from xnat_sync.gateway.protocol.rest import RestGateway
 from xnat_sync.gateway.protocol.transport import Request
 from xnat_sync.gateway.resilience.throttle import Limits, Pace, Paced
 

@@ -135,7 +135,8 @@ def decode_rows(text: str) -> list[Row]:
 
     """
     try:
-        found = json.loads(text)["ResultSet"]["Result"]
+        # A text with a line break in it need not come escaped.
+        found = json.loads(text, strict=False)["ResultSet"]["Result"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UnexpectedReply(f"a listing was answered with {text[:100]!r}") from error
     if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
@@ -170,7 +171,7 @@ def _read_item(text: str) -> tuple[dict[str, str], dict[str, str]]:
     values: dict[str, str] = {}
     custom: dict[str, str] = {}
     try:
-        item = json.loads(text)["items"][0]
+        item = json.loads(text, strict=False)["items"][0]
         values.update(_flat_fields("", item["data_fields"]))
         for child in item.get("children", ()):
             parts = [dict(_flat_fields("", part["data_fields"])) for part in child["items"]]
@@ -191,15 +192,22 @@ def _flat_fields(prefix: str, fields: Mapping[str, object]) -> Iterator[tuple[st
 
 
 def decode_session_files(rows: Sequence[Row], sessions: Mapping[str, Ref]) -> tuple[RemoteFile, ...]:
-    """The files of some sessions, given by accession ID. Rows of assessors and reconstructions are left out."""
+    """The files of some sessions, given by accession ID. Rows of assessors and reconstructions are left out.
+
+    Raises:
+        UnexpectedReply: a row is no file of theirs, so that nothing in the answer can be believed.
+
+    """
 
     def owner_of(address: paths.FileAddress) -> Ref | None:
         owner = sessions.get(address.experiment)
-        if owner is None or address.kind not in ("", "scans"):
+        if owner is None:
+            raise UnexpectedReply(f"a listing of files speaks of {address.experiment or 'others'} too, not asked for")
+        if address.kind not in ("", "scans"):
             return None
         return owner.child(Level.SCAN, address.part) if address.part else owner
 
-    return _decode_files(rows, owner_of)
+    return _decode_files(rows, owner_of, strict=True)
 
 
 def decode_own_files(rows: Sequence[Row], owner: Ref) -> tuple[RemoteFile, ...]:
@@ -213,14 +221,21 @@ def decode_own_files(rows: Sequence[Row], owner: Ref) -> tuple[RemoteFile, ...]:
 _FOLDER = re.compile(r"/resources/[^/]+/files/")
 
 
-def _decode_files(rows: Sequence[Row], owner_of: Callable[[paths.FileAddress], Ref | None]) -> tuple[RemoteFile, ...]:
-    """The files of the rows whose owner is known. What the rows of one resource share is worked out once."""
+def _decode_files(
+    rows: Sequence[Row], owner_of: Callable[[paths.FileAddress], Ref | None], *, strict: bool = False
+) -> tuple[RemoteFile, ...]:
+    """The files of the rows whose owner is known. What the rows of one resource share is worked out once.
+
+    With ``strict`` a row that is no file's is an `UnexpectedReply`, otherwise it is passed over.
+    """
     resources: dict[tuple[str, str], Ref | None] = {}
     found = []
     for row in rows:
         uri = str(row.get("URI") or "")
         folder = _FOLDER.search(uri)
         if folder is None:
+            if strict:
+                raise UnexpectedReply(f"a listing of files has the row {str(row)[:100]}")
             continue
         key = (uri[: folder.end()], str(row.get("collection") or ""))
         if key not in resources:

@@ -5,7 +5,7 @@ One value for each kind of listing holds both halves, so that a column is read a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xnat_sync.core.model.attributes import CUSTOM_PREFIX, IMAGE_SCAN, IMAGE_SESSION, SUBJECT, default_scan_type
@@ -169,6 +169,7 @@ def _session_decoder(
             xsi_type=xsi_type(row) or default_type,
             fields=fields,
             project=owner(row),
+            parent_id=subject_id(row),
         )
 
     return decode
@@ -216,8 +217,8 @@ class ImageListing:
         root = self.types.session if self.types else IMAGE_SESSION
         return _listing_query(_all_columns(fixed, wanted, self._custom), ("xsiType", root))
 
-    def decode(self, project: Ref, rows: Sequence[Row], known: Mapping[str, Ref]) -> tuple[RemoteObject, ...]:
-        """The sessions and scans. ``known`` are refs by accession ID: this list has not the labels of a share."""
+    def decode(self, project: Ref, rows: Sequence[Row]) -> tuple[RemoteObject, ...]:
+        """The sessions and scans, by the labels that they have where they are at home."""
         keys = _keys(rows)
         session = _session_decoder(project, keys, self.types.session if self.types else "")
         session_reading = _Reading.of(keys, self._session_columns, None)
@@ -232,7 +233,7 @@ class ImageListing:
             _add(sessions, number, held)
             label = scan_id(row)
             if label:
-                ref = known.get(number, held.ref).child(Level.SCAN, label)
+                ref = held.ref.child(Level.SCAN, label)
                 xsi_type = self.types.scan if self.types else element(row) or _guess(held.xsi_type)
                 scan = RemoteObject(
                     ref=ref,
@@ -240,9 +241,10 @@ class ImageListing:
                     xsi_type=xsi_type,
                     fields=scan_reading.fields(row),
                     project=held.project,
+                    parent_id=number,
                 )
                 _add(scans, (number, label), scan)
-        return (*(_at(held, known.get(held.accession_id)) for held in sessions.values()), *scans.values())
+        return (*sessions.values(), *scans.values())
 
 
 _ELEMENT_NAME = columns.scan_column(IMAGE_SCAN, "extension_item/element_name")
@@ -251,7 +253,3 @@ _ELEMENT_NAME = columns.scan_column(IMAGE_SCAN, "extension_item/element_name")
 def _guess(session_type: str) -> str:
     """The type that a scan most likely has, where the server does not tell."""
     return default_scan_type(session_type) or IMAGE_SCAN
-
-
-def _at(held: RemoteObject, ref: Ref | None) -> RemoteObject:
-    return held if ref is None or ref == held.ref else replace(held, ref=ref)

@@ -16,7 +16,7 @@ from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.core.model.url_labels import has_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 _FOLDERS = {
     Level.PROJECT: "/data/projects/",
@@ -30,9 +30,6 @@ _URL_SAFE_NAME = re.compile(r"[A-Za-z0-9._~ +-]+")
 _DOTS_ONLY = re.compile(r"\.+")
 _RAW = "&=,()'!@:$"
 """Characters that a URL carries as they are. A star too, but where no file has the name it asks for a listing."""
-
-LONGEST_LIST = 5500
-"""Characters of accession IDs in a path: Tomcat takes 8 KiB for the whole head of a request."""
 
 LOGIN = "/data/services/auth"
 AUTH = "/data/auth"
@@ -102,20 +99,6 @@ def list_path(project: Ref, level: Level) -> str:
 def sessions_files_path(accession_ids: Iterable[str]) -> str:
     """The path that lists the files of several experiments at once."""
     return f"/data/experiments/{','.join(accession_ids)}/files"
-
-
-def fitting(accession_ids: Iterable[str]) -> Iterator[list[str]]:
-    """Accession IDs in parts, each of which fits the path of one request."""
-    part: list[str] = []
-    length = 0
-    for number in accession_ids:
-        if part and length + len(number) + 1 > LONGEST_LIST:
-            yield part
-            part, length = [], 0
-        part.append(number)
-        length += len(number) + 1
-    if part:
-        yield part
 
 
 def resources_path(owner: Ref, accession_id: str) -> str:

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlencode
 
-from xnat_sync.core.model.errors import Forbidden, NotFound, Rejected, UnexpectedReply
+from xnat_sync.core.model.errors import Forbidden, NotFound, Rejected, ServerFault, UnexpectedReply
 from xnat_sync.core.model.permissions import ALL, UNKNOWN
 from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.gateway.bodies.body import BodyOpener, Meter
-from xnat_sync.gateway.port import ServerInfo, UploadReply
+from xnat_sync.gateway.port import ServerInfo, UploadReply, fitting
 from xnat_sync.gateway.protocol import codec, paths, permissions
 from xnat_sync.gateway.protocol.listings import ImageListing, SessionListing, SubjectListing
+from xnat_sync.gateway.protocol.memory import Memory
 from xnat_sync.gateway.protocol.replies import Reply, error_of
 from xnat_sync.gateway.protocol.transport import Request
 
@@ -33,30 +34,8 @@ if TYPE_CHECKING:
 LONGEST_QUERY = 6000
 """Bytes: Tomcat takes 8 KiB for the whole head of a request."""
 
+_Answer = TypeVar("_Answer")
 _ARCHIVE_NAME = "upload.tar"
-
-
-@dataclass(slots=True)
-class Memory:
-    """What all gateways of one login know about the server. Each entry is written whole, so it needs no lock."""
-
-    accession_ids: dict[Ref, str] = field(default_factory=dict)
-    refs: dict[str, Ref] = field(default_factory=dict)
-    tells_scan_types: bool = True
-
-    def note(self, held: RemoteObject) -> None:
-        """Remember under which accession ID a subject or session is kept."""
-        self.note_id(held.ref, held.accession_id)
-
-    def note_id(self, ref: Ref, accession_id: str) -> None:
-        """The same for a ref alone."""
-        self.accession_ids[ref] = accession_id
-        if ref.level is Level.SESSION:
-            self.refs[accession_id] = ref
-
-    def forget(self, ref: Ref) -> None:
-        """Look an object up again: it may have been deleted and made anew since it was listed."""
-        self.accession_ids.pop(ref, None)
 
 
 class RestGateway:
@@ -136,7 +115,7 @@ class RestGateway:
             # `ProjSubExptList` answers so when a column fails; this one is not documented.
             self._memory.tells_scan_types = False
             return self.images(project, types, session_names, scan_names)
-        return listing.decode(ref, codec.decode_rows(reply.text), self._memory.refs)
+        return listing.decode(ref, codec.decode_rows(reply.text))
 
     def session_files(self, sessions: Sequence[Ref]) -> tuple[RemoteFile, ...]:
         """See `Reader.session_files`."""
@@ -144,25 +123,29 @@ class RestGateway:
             return ()
         refs = {self._accession_id(ref): ref for ref in sessions}
         found: list[RemoteFile] = []
-        for part in paths.fitting(refs):
-            rows = self._rows(paths.sessions_files_path(part), [("format", "json"), ("all", "true")], sessions[0])
-            found += codec.decode_session_files(rows, refs)
+        for part in fitting(refs, self._memory.longest_list):
+            found += self._files_of(part, refs)
         return tuple(found)
+
+    def _files_of(self, numbers: list[str], refs: Mapping[str, Ref]) -> tuple[RemoteFile, ...]:
+        """The files of some experiments; a server that answers with those of others is asked for half as many."""
+        asked = {number: refs[number] for number in numbers}
+        rows = self._rows(paths.sessions_files_path(numbers), [("format", "json"), ("all", "true")], refs[numbers[0]])
+        try:
+            return codec.decode_session_files(rows, asked)
+        except UnexpectedReply:
+            if len(numbers) == 1:
+                raise
+        half = len(numbers) // 2
+        # It will do so with the next list too.
+        self._memory.longest_list = min(self._memory.longest_list, len(",".join(numbers)) // 2)
+        return (*self._files_of(numbers[:half], refs), *self._files_of(numbers[half:], refs))
 
     def own_files(self, owner: Ref) -> tuple[RemoteFile, ...]:
         """See `Reader.own_files`."""
         if owner.level is not Level.SESSION:
             return codec.decode_own_files(self._rows(paths.files_path(owner), [("format", "json")], owner), owner)
-        known = owner in self._memory.accession_ids
-        number = self._accession_id(owner)
-        try:
-            rows = self._rows(paths.sessions_files_path([number]), [("format", "json"), ("all", "true")], owner)
-        except NotFound:
-            if not known:
-                raise
-            self._memory.forget(owner)
-            return self.own_files(owner)
-        return codec.decode_session_files(rows, {number: owner})
+        return self._current(owner, lambda number: self._files_of([number], {number: owner}))
 
     def resource_files(self, resource: Ref) -> tuple[RemoteFile, ...]:
         """See `Reader.resource_files`."""
@@ -178,15 +161,11 @@ class RestGateway:
         holder = owner.parent if owner.level is Level.SCAN else owner
         assert holder
         query = [("format", "json"), *([("all", "true")] if owner.level is Level.SESSION else [])]
-        known = holder in self._memory.accession_ids
-        number = owner.label if owner.level is Level.PROJECT else self._accession_id(holder)
-        try:
-            rows = self._rows(paths.resources_path(owner, number), query, owner)
-        except NotFound:
-            if not known:
-                raise
-            self._memory.forget(holder)
-            return self.resources(owner)
+
+        def read(number: str) -> list[codec.Row]:
+            return self._rows(paths.resources_path(owner, number), query, owner)
+
+        rows = read(owner.label) if owner.level is Level.PROJECT else self._current(holder, read)
         return codec.decode_resources(rows, owner)
 
     def disk_files(self, session: Ref) -> Mapping[Ref, int]:
@@ -309,21 +288,35 @@ class RestGateway:
             self._memory.note(held)
         return found
 
+    def _current(self, ref: Ref, read: Callable[[str], _Answer]) -> _Answer:
+        """Read something by the accession ID of a subject or session, looked up again where it may have been made anew.
+
+        XNAT answers to an ID that it does not know with 404 or, for files, with a 500 (recorded on 1.8.11).
+        """
+        known = self._memory.number_of(ref)
+        if known is None:
+            return read(self._accession_id(ref))
+        try:
+            return read(known)
+        except (NotFound, ServerFault):
+            anew = self._look_up(ref)
+            if anew == known:
+                raise
+        return read(_required(anew, ref))
+
     def _accession_id(self, ref: Ref) -> str:
-        number = self._memory.accession_ids.get(ref) or self._look_up(ref)
-        if number is None:
-            raise NotFound(f"there is no {ref.level.noun} {ref.label}", ref=ref)
-        return number
+        return self._memory.number_of(ref) or _required(self._look_up(ref), ref)
 
     def _look_up(self, ref: Ref) -> str | None:
         """The accession ID of a subject or session by one listing, which unlike a GET never takes one for another."""
         project = Ref.project_of(ref.project)
         listing = SubjectListing(frozenset()) if ref.level is Level.SUBJECT else SessionListing(frozenset())
         reply = self._get(paths.list_path(project, ref.level), [*listing.query, ("label", ref.label)], ref=ref)
+        self._memory.forget(ref)
         if reply.status == 404:
             return None
-        found = self._noted(listing.decode(project, codec.decode_rows(_checked(reply, ref).text)))
-        return next((held.accession_id for held in found if held.ref == ref), None)
+        self._noted(listing.decode(project, codec.decode_rows(_checked(reply, ref).text)))
+        return self._memory.number_of(ref)
 
     def _place(self, ref: Ref) -> str | None:
         """The path of an object by accession ID, ``None`` if it is not where its ref says.
@@ -400,6 +393,12 @@ class RestGateway:
         held = {found.ref for found in self.resource_files(resource)}
         if not any(file.ref in held for file in files):
             raise Forbidden("the server answered success and stored nothing: no right to write here", ref=resource)
+
+
+def _required(accession_id: str | None, ref: Ref) -> str:
+    if accession_id is None:
+        raise NotFound(f"there is no {ref.level.noun} {ref.label}", ref=ref)
+    return accession_id
 
 
 def _holder(ref: Ref) -> Ref:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from xnat_sync.core.formats.identifiers import is_null
 from xnat_sync.core.model.state import Found
+from xnat_sync.core.model.values import WORD_SEPARATOR
 from xnat_sync.local.imaging.side_files import repetition_seconds
 
 if TYPE_CHECKING:
@@ -110,10 +111,14 @@ def _text(value: Any) -> str | None:
 
 
 def _joined(value: Any) -> str | None:
-    """One or several code words as DICOM joins them; ``NONE`` and ``00`` are words of DICOM's too."""
+    """One or several code words; ``NONE`` and ``00`` are words of DICOM's too.
+
+    Not joined by a backslash as in DICOM: XNAT doubles each one whenever it saves it (`values`).
+    """
     items = value if isinstance(value, list) else [value]
-    words = [" ".join(item.split()) for item in items if isinstance(item, str)]
-    joined = "\\".join(word for word in words if word)
+    parts = [part for item in items if isinstance(item, str) for part in item.split("\\")]
+    words = [" ".join(part.split()) for part in parts]
+    joined = WORD_SEPARATOR.join(word for word in words if word)
     return None if joined.lower() in ("", "n/a") else joined
 
 

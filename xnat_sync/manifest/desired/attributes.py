@@ -11,9 +11,9 @@ from xnat_sync.core.model.attributes import (
     attribute_of,
     attributes_of,
     known_types,
-    value_error,
 )
 from xnat_sync.core.model.refs import Level
+from xnat_sync.core.model.values import value_error, without_backslashes
 from xnat_sync.manifest.desired.label_rules import custom_variable_breach
 from xnat_sync.manifest.text.document import shown
 from xnat_sync.manifest.text.schema import did_you_mean
@@ -93,14 +93,17 @@ def _remedy(attribute: Attribute, text: str) -> str:
     match attribute.kind:
         case Kind.CHOICE:
             return did_you_mean(text, attribute.choices) or f"write one of {', '.join(attribute.choices)}"
-        case Kind.INTEGER | Kind.NUMBER:
+        case Kind.INTEGER | Kind.NUMBER | Kind.DOUBLE:
             bounds = f" from {attribute.low:g} to {attribute.high:g}" if attribute.low is not None else ""
             return f"write a {'whole ' if attribute.kind is Kind.INTEGER else ''}number{bounds}"
         case Kind.DATE:
             return "write year, month and day: 2024-03-01"
         case Kind.TIME:
             return "write hours, minutes and seconds: 09:30:00"
-        case Kind.TEXT:
+        case Kind.TEXT | Kind.WORDS if "\\" in text:
+            words = without_backslashes(attribute, text)
+            return f"write {shown(words)}" if "\\" not in words else "write / or a word in its place"
+        case Kind.TEXT | Kind.WORDS:
             return "write another text, or null to clear it"
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.model.attributes import attributes_of, value_error
+from xnat_sync.core.model.attributes import attributes_of
 from xnat_sync.core.model.errors import LocalFileError
 from xnat_sync.core.model.local_port import Breach, Clue, LocalFile, Whole
 from xnat_sync.core.model.refs import Level
+from xnat_sync.core.model.values import value_error
 from xnat_sync.manifest.desired.identifier_check import Gate, gives_away
 from xnat_sync.manifest.text.document import shown
 

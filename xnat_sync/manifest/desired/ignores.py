@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 IGNORABLE = frozenset(
     rule
     for rule, entry in RULES.items()
-    if rule.startswith("XS5") or (rule.startswith("XS3") and entry.severity is Severity.WARNING)
+    if rule.startswith("XS5") or (rule.startswith(("XS1", "XS3")) and entry.severity is Severity.WARNING)
 )
-"""What one may know better than a rule: what identifies, and what is odd about an image; never damage."""
+"""What one may know better than a rule: what identifies, what is odd about a label or an image; never damage."""
 
 
 @dataclass(slots=True, kw_only=True)

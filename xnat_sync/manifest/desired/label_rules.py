@@ -48,6 +48,15 @@ def label_breach(level: Level, label: str) -> Breach | None:
     return None
 
 
+# `IDGenerator` writes the site's ID, S or E, and a number of at least five digits.
+_ACCESSION_ID = re.compile(r"[A-Za-z][A-Za-z0-9_-]*_[SE][0-9]{5,}")
+
+
+def is_like_an_accession_id(level: Level, label: str) -> bool:
+    """Return whether a subject or session has a label like the IDs that XNAT gives, which most likely is one."""
+    return level in (Level.SUBJECT, Level.SESSION) and _ACCESSION_ID.fullmatch(label) is not None
+
+
 @_KNOWN
 def resource_breach(label: str) -> Breach | None:
     """What is wrong with the label of a resource.

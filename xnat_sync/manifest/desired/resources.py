@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from xnat_sync.core.formats.bids import place_of
 from xnat_sync.core.formats.manifest_tree import exactly
+from xnat_sync.core.model.attributes import Attribute
 from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.core.model.rules import RULES
 from xnat_sync.core.model.state import FileSpec
+from xnat_sync.core.model.values import value_error
 from xnat_sync.manifest.desired.defaults import merged, resource_body
 from xnat_sync.manifest.desired.file_requests import FileRequest, read_requests
 from xnat_sync.manifest.desired.label_rules import file_name_breach, resource_breach
@@ -100,7 +102,18 @@ class ResourceReader:
             if own and not written.has("files"):
                 self._problems.add("XS216", f"the resource {ref.label} names no files", node.key_origin(), ref=ref)
             return None
-        return ReadResource(ref.label, files, _plain(body.said("format")), _plain(body.said("content")))
+        return ReadResource(ref.label, files, self._label(ref, body, "format"), self._label(ref, body, "content"))
+
+    def _label(self, ref: Ref, body: Node, name: str) -> str | None:
+        """What is said of all files of a resource, which XNAT keeps like a text attribute."""
+        said = body.said(name)
+        if said is None:
+            return None
+        wrong = value_error(Attribute(name=name, path=name), said)
+        if wrong:
+            origin = body.entries()[name].origin()
+            self._problems.add("XS113", f"{name}: {shown(said)} {wrong}", origin, hint="write another text", ref=ref)
+        return str(said)
 
     def take(self, ref: Ref, resource: ReadResource, requests: Iterable[FileRequest], scope: Scope) -> None:
         """Take what a resource asks for into the study, as far as the disk has it."""
@@ -239,10 +252,6 @@ def is_absent(body: Node, study: Study) -> bool:
         if key != "state":
             study.problems.add("XS022", f"{key} stands beside state: absent", node.key_origin())
     return True
-
-
-def _plain(text: str | None) -> str | None:
-    return None if text is None else str(text)
 
 
 def _wrong_number(request: FileRequest, pattern: str, found: Sequence[FoundFile]) -> str | None:
