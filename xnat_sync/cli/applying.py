@@ -20,7 +20,14 @@ from xnat_sync.core.model.listener import Several
 from xnat_sync.core.model.refs import Level
 from xnat_sync.core.planning.stale_plan import only, reduced
 from xnat_sync.guards.lock import SHORT_BYTES, SHORT_CHANGES, LockOptions, locked
-from xnat_sync.guards.run_record import RunRecord, make_state_folder, new_run, read_past, state_folder
+from xnat_sync.guards.run_record import (
+    RunRecord,
+    check_state_folder,
+    make_state_folder,
+    new_run,
+    read_past,
+    state_folder,
+)
 from xnat_sync.local.git_reason import git_reason
 from xnat_sync.views.plan import plan_text
 from xnat_sync.views.run import report_text
@@ -79,6 +86,7 @@ class _Applying:
 
     def run(self) -> int:
         """From the command to its exit status."""
+        check_state_folder(self._folder)
         past = read_past(self._folder, self._command.retry) if self._command.retry else None
         saved = read_plan(self._command.saved) if self._command.saved else None
         loaded = None if saved else load(self._command.manifests, self._command.connection, self._console)

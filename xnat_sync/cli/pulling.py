@@ -72,10 +72,18 @@ def _bring(pulled: Pulled, state: RemoteState, folder: Path, pool: Pool[Reader])
     owners: dict[str, Ref] = {}
     for ref, place in pulled.places.items():
         owners.setdefault(place, ref)
-    futures = {
-        place: pool.submit(_download, ref, state.files[ref], folder / place) for place, ref in sorted(owners.items())
+    inside = folder.resolve()
+    refused = {
+        place: f"{folder / place} leads out of {folder}"
+        for place in owners
+        if not (folder / place).parent.resolve().is_relative_to(inside)
     }
-    refused = {place: why for place, future in futures.items() if (why := result_of(future))}
+    futures = {
+        place: pool.submit(_download, ref, state.files[ref], folder / place)
+        for place, ref in sorted(owners.items())
+        if place not in refused
+    }
+    refused |= {place: why for place, future in futures.items() if (why := result_of(future))}
     for ref, place in list(pulled.places.items()):
         if place in refused:
             pulled.left.append(f"file {ref.short}: {refused[place]}")

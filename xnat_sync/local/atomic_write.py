@@ -20,7 +20,9 @@ def arriving(path: Path) -> Iterator[BinaryIO]:
     # Not the name with an ending: it may be as long as names can be, and another file may have just that one.
     part = path.with_name(f".{hashlib.md5(os.fsencode(path.name), usedforsecurity=False).hexdigest()}.part")
     try:
-        with part.open("wb") as stream:
+        part.unlink(missing_ok=True)
+        # What has this name by now was put there by others, and may be a link to something else.
+        with part.open("xb") as stream:
             yield stream
         part.replace(path)
     finally:
