@@ -26,11 +26,11 @@ def test_rules_and_what_they_stand_for_have_one_plan(cli: Cli, bids: Path, tmp_p
     explicit = tmp_path / "deep" / "explicit.yaml"
     done = cli("render", rules, "--out", explicit)
     assert done.status == 0, done.err
-    plans = [json.loads(cli("plan", "--format", "json", path).out) for path in (rules, explicit)]
+    plans = [json.loads(cli("plan", "--format", "json", "--allow-root", bids, path).out) for path in (rules, explicit)]
     assert plans[0]["changes"] == plans[1]["changes"]
     assert len(plans[0]["changes"]) > 40
     assert cli("apply", "--yes", rules).status == 0
-    assert cli("plan", "--detailed-exitcode", explicit).status == 0
+    assert cli("plan", "--detailed-exitcode", "--allow-root", bids, explicit).status == 0
     assert cli("render", rules, "--out", explicit).status == 64
 
 

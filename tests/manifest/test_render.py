@@ -15,6 +15,7 @@ from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.desired.provenance import Trace, layer_of
 from xnat_sync.manifest.explicit import explicit_manifest
 from xnat_sync.manifest.load import Loaded, load_study
+from xnat_sync.manifest.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +90,9 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def load(path: Path, trace: Trace | None = None) -> Loaded:
-    return load_study([path], environ={}, local=Disk(), trace=trace)
+    # What is written elsewhere has its files where they were.
+    around = Surroundings(allow_roots=(path.parent, path.parent.parent))
+    return load_study([path], local=Disk(), around=around, trace=trace)
 
 
 def rendered(loaded: Loaded, folder: Path) -> Loaded:

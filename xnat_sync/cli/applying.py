@@ -89,7 +89,7 @@ class _Applying:
         check_state_folder(self._folder)
         past = read_past(self._folder, self._command.retry) if self._command.retry else None
         saved = read_plan(self._command.saved) if self._command.saved else None
-        loaded = None if saved else load(self._command.manifests, self._command.connection, self._console)
+        loaded = None if saved else load(self._command, self._console)
         server = saved.server if saved else loaded.server if loaded else None
 
         def agree(connect: GatewayFactory) -> _Agreed:
@@ -134,7 +134,7 @@ class _Applying:
             found = _Agreed(plan=api.with_lacks(saved, connect), known=known)
         else:
             assert loaded
-            found = _Agreed(plan=api.plan(loaded, connect, policy_of(self._command.connection), self._options))
+            found = _Agreed(plan=api.plan(loaded, connect, policy_of(self._command.comparison), self._options))
         if past is None:
             return found
         if past.project != found.plan.project:
@@ -157,7 +157,7 @@ class _Applying:
         return agreed
 
     def _lock(self, plan: Plan, server: str, connect: GatewayFactory) -> AbstractContextManager[Held]:
-        cache = cache_folder(self._console.environ) if self._command.connection.cache else None
+        cache = cache_folder(self._console.environ) if self._command.comparison.cache else None
         if cache is None:
             with suppress(OSError):  # Then the lock says so.
                 make_state_folder(self._folder)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from xnat_sync.cli.exits import exit_of_error
 from xnat_sync.core.model.errors import LocalFileError, PlanError
 from xnat_sync.core.model.refs import Level
+from xnat_sync.core.text import visible
 from xnat_sync.views.problems import problems_data, problems_text, summary_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from xnat_sync.cli.console import Console
@@ -67,6 +69,12 @@ def written_data(
     counts = {f"{level.noun}s": numbers.get(level, 0) for level in (Level.SUBJECT, Level.SESSION, Level.SCAN)}
     said = {"format_version": WRITTEN_FORMAT, "manifest": str(manifest), **counts}
     return {**said, "left_out": list(left_out), "errors": errors}
+
+
+def next_step(command: str, path: Path, *, allow_roots: Iterable[Path] = ()) -> str:
+    """The line that says what to type next, with the folders that a manifest may read from only when they are named."""
+    words = [f"xnat-sync {command}", *(f"--allow-root {shlex.quote(str(root))}" for root in allow_roots)]
+    return f"Next: {visible(' '.join([*words, shlex.quote(str(path))]))}\n"
 
 
 def write_result(data: Mapping[str, Any], text: str, invocation: Invocation, console: Console) -> None:

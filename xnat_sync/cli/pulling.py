@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from xnat_sync.cli.connect import connected
 from xnat_sync.cli.exits import Exit
-from xnat_sync.cli.output import write_result
+from xnat_sync.cli.output import next_step, write_result
+from xnat_sync.cli.settings import EMBEDDED, roots_to_name
 from xnat_sync.cli.writingout import write_new
 from xnat_sync.core.formats.yaml_writer import yaml_text
 from xnat_sync.core.model.errors import IntegrityError, NotFound, Rejected, UsageError
@@ -62,7 +63,9 @@ def pull(command: options.Pull, invocation: options.Invocation, console: Console
     if command.files is not None:
         command.files.mkdir(parents=True, exist_ok=True)
         root = os.path.relpath(command.files, command.out.parent)
-    write_new(command.out, yaml_text(manifest_of(pulled, state, server=server, root=root)))
+    # An embedded server is named on the command line only.
+    named = None if server.startswith(EMBEDDED) else server
+    write_new(command.out, yaml_text(manifest_of(pulled, state, server=named, root=root)))
     _tell(command, pulled, invocation, console)
     return Exit.PARTLY if pulled.left else Exit.DONE
 
@@ -130,8 +133,12 @@ def _tell(command: options.Pull, pulled: Pulled, invocation: options.Invocation,
         "files": len(pulled.places),
         "left_out": pulled.left,
     }
+    text = ""
+    if command.files is not None:
+        roots = roots_to_name(command.out, [command.files], console.environ)
+        text = next_step("validate", command.out, allow_roots=roots)
     words = [count(number, noun.removesuffix("s")) for noun, number in {**numbers, "files": len(pulled.places)}.items()]
     lines = [f"{command.out}: {', '.join(words)}", *(f"left out: {left}" for left in pulled.left[:_LEFT_SHOWN])]
     if len(pulled.left) > _LEFT_SHOWN:
         lines.append(f"left out: {len(pulled.left) - _LEFT_SHOWN:,} more")
-    write_result(data, "".join(f"{visible(line)}\n" for line in lines), invocation, console)
+    write_result(data, "".join(f"{visible(line)}\n" for line in lines) + text, invocation, console)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from xnat_sync.core.model.errors import UsageError
+from xnat_sync.manifest.surroundings import Fence, Surroundings, roots_named_in
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from xnat_sync.cli.options import Connection
+    from xnat_sync.cli.options import Access, Connection
 
 EMBEDDED = "embedded:"
 _NO_SERVER = (
@@ -57,6 +58,18 @@ def server_of(connection: Connection, environ: Mapping[str, str], manifest: str 
     if parts.scheme not in ("http", "https") or not parts.netloc:
         raise UsageError(f"the server's address must begin with https:// or http://, not {parts.scheme or server!r}")
     return server.rstrip("/")
+
+
+def surroundings(access: Access, environ: Mapping[str, str]) -> Surroundings:
+    """What manifests may use of this machine, by the command line and the environment."""
+    roots = (*access.allow_roots, *roots_named_in(environ))
+    return Surroundings(environ=environ, variables=frozenset(access.env), allow_roots=roots)
+
+
+def roots_to_name(manifest: Path, roots: Iterable[Path], environ: Mapping[str, str]) -> list[Path]:
+    """Those of some folders that a manifest may read from only if the command line names them."""
+    fence = Fence([manifest], roots_named_in(environ))
+    return [root for root in roots if not fence.admits(root)]
 
 
 def ca_file_of(connection: Connection, environ: Mapping[str, str]) -> str | None:

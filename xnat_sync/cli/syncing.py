@@ -28,10 +28,10 @@ def dispatch_syncing(
     command: options.MakePlan | options.Apply | options.Verify, invocation: options.Invocation, console: Console
 ) -> int:
     """Run a command that talks to a server."""
-    connection = command.connection
-    with closing(open_cache(cache_folder(console.environ) if connection.cache else None)) as cache:
+    comparison = command.comparison
+    with closing(open_cache(cache_folder(console.environ) if comparison.cache else None)) as cache:
         run = api.Options(
-            jobs=connection.jobs, listener=listener_for(console.err), cache=cache, rehash=connection.rehash
+            jobs=command.connection.jobs, listener=listener_for(console.err), cache=cache, rehash=comparison.rehash
         )
         match command:
             case options.MakePlan():
@@ -48,9 +48,9 @@ def dispatch_syncing(
 
 def _plan(command: options.MakePlan, run: api.Options, invocation: options.Invocation, console: Console) -> int:
     """Show what apply would do; store it if asked."""
-    loaded = load(command.manifests, command.connection, console)
+    loaded = load(command, console)
     with connected(command.connection, console, loaded.server, run.stop) as (connect, server):
-        plan = replace(api.plan(loaded, connect, policy_of(command.connection), run), server=server)
+        plan = replace(api.plan(loaded, connect, policy_of(command.comparison), run), server=server)
         plan = api.pin(plan, run) if command.out else plan
         text = where(plan, connect) + plan_text(plan, detail=command.detail)
     if command.out:
@@ -62,8 +62,8 @@ def _plan(command: options.MakePlan, run: api.Options, invocation: options.Invoc
 
 def _verify(command: options.Verify, run: api.Options, invocation: options.Invocation, console: Console) -> int:
     """Prove that every file is there, or say which is not."""
-    loaded = load(command.manifests, command.connection, console)
+    loaded = load(command, console)
     with connected(command.connection, console, loaded.server, run.stop) as (connect, _):
-        proof = api.verify(loaded, connect, policy_of(command.connection), run, download=command.download)
+        proof = api.verify(loaded, connect, policy_of(command.comparison), run, download=command.download)
     write_result(proof.to_data(), verification_text(proof), invocation, console)
     return Exit.DONE if proof.ok else Exit.DIFFERENCES

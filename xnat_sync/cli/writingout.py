@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from xnat_sync.cli import options
 from xnat_sync.cli.exits import Exit
-from xnat_sync.cli.output import write_result, written_data
+from xnat_sync.cli.output import next_step, write_result, written_data
+from xnat_sync.cli.settings import roots_to_name, surroundings
 from xnat_sync.core.formats.yaml_writer import yaml_text
 from xnat_sync.core.model.errors import Severity, UsageError
 from xnat_sync.core.model.refs import Level
@@ -62,7 +63,7 @@ def write_new(path: Path, text: str) -> None:
 
 
 def _render(command: options.Render, invocation: options.Invocation, console: Console) -> int:
-    loaded = load_study(command.manifests, environ=console.environ, local=Disk())
+    loaded = load_study(command.manifests, around=surroundings(command.access, console.environ), local=Disk())
     warnings = [found for found in loaded.problems if found.severity is Severity.WARNING]
     console.err.write(problems_text(warnings))
     folder = command.out.parent if command.out else Path()
@@ -70,7 +71,10 @@ def _render(command: options.Render, invocation: options.Invocation, console: Co
     if command.out is not None:
         write_new(command.out, yaml_text(data))
         numbers = Counter(ref.level for ref in loaded.desired.objects)
-        write_result(written_data(command.out, numbers), f"{visible(str(command.out))} written\n", invocation, console)
+        text = f"{visible(str(command.out))} written\n"
+        roots = roots_to_name(command.out, loaded.roots, console.environ)
+        text += next_step("validate", command.out, allow_roots=roots) if roots else ""
+        write_result(written_data(command.out, numbers), text, invocation, console)
     else:
         write_result(data, yaml_text(data), invocation, console)
     return Exit.DONE
@@ -78,7 +82,9 @@ def _render(command: options.Render, invocation: options.Invocation, console: Co
 
 def _explain(command: options.Explain, invocation: options.Invocation, console: Console) -> int:
     trace = Trace(command.ref)
-    loaded = load_study(command.manifests, environ=console.environ, local=Disk(), trace=trace)
+    loaded = load_study(
+        command.manifests, around=surroundings(command.access, console.environ), local=Disk(), trace=trace
+    )
     if not trace.values:
         raise UsageError(f"nothing in the manifest has the name {command.ref!r} (SUBJECT[/SESSION[/SCAN]])")
     ref = min(trace.values)
