@@ -6,9 +6,12 @@ import netrc
 import os
 import re
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from xnat_sync.core.model.errors import UsageError
+
+_USUAL_PORTS = {"http": 80, "https": 443}
 
 
 def clean_url(url: str) -> str:
@@ -29,6 +32,35 @@ def clean_url(url: str) -> str:
     if parts.scheme not in ("http", "https") or not has_host or parts.query or parts.fragment:
         raise UsageError(f"{url!r} is not the address of a server, like https://xnat.example.org")
     return url.rstrip("/")
+
+
+class Endpoint(NamedTuple):
+    """What a server is known by, whatever else stands in its address."""
+
+    scheme: str
+    host: str
+    port: int | None
+
+    @classmethod
+    def of(cls, url: str) -> Endpoint:
+        """What an address leads to: without a port the usual one; a port that makes no sense is ``None``."""
+        try:
+            parts = urlsplit(url)
+            return cls(parts.scheme, parts.hostname or "", parts.port or _USUAL_PORTS.get(parts.scheme))
+        except ValueError:
+            return cls("", "", None)
+
+    def may_become(self, other: Endpoint) -> bool:
+        """Whether a login that is meant for this server may go to another that it redirects to.
+
+        Another port may be another person's program. The one step that sites take is that from HTTP to HTTPS.
+        """
+        is_secured = (self.scheme, self.port, other.scheme, other.port) == ("http", 80, "https", 443)
+        return self == other or (is_secured and self.host == other.host)
+
+    def __str__(self) -> str:
+        usual = self.port == _USUAL_PORTS.get(self.scheme)
+        return f"{self.scheme}://{self.host}{'' if usual else f':{self.port}'}"
 
 
 def login_from_netrc(url: str, user: str | None) -> tuple[str, str]:
