@@ -12,8 +12,8 @@ from xnat_sync.cli.exits import exit_of_report
 from xnat_sync.cli.interrupt import interruptible
 from xnat_sync.cli.output import write_result
 from xnat_sync.cli.planfile import read_plan
-from xnat_sync.cli.reading import load, policy_of, where
-from xnat_sync.cli.settings import cache_folder
+from xnat_sync.cli.reading import load, named_by_manifest, policy_of, where
+from xnat_sync.cli.settings import Server, cache_folder, surroundings
 from xnat_sync.core.model.changes import Action
 from xnat_sync.core.model.errors import StalePlan, Unconfirmed, UsageError
 from xnat_sync.core.model.listener import Several
@@ -74,6 +74,7 @@ class _Applying:
         self._command = command
         self._invocation = invocation
         self._console = console
+        self._around = surroundings(command.access, console.environ)
         self._id = new_run()
         self._folder = state_folder(command.manifests[0])
         self._options = replace(
@@ -88,9 +89,12 @@ class _Applying:
         """From the command to its exit status."""
         check_state_folder(self._folder)
         past = read_past(self._folder, self._command.retry) if self._command.retry else None
-        saved = read_plan(self._command.saved) if self._command.saved else None
+        saved = None
+        if self._command.saved:
+            saved = read_plan(self._command.saved, self._around.allow_roots)
         loaded = None if saved else load(self._command, self._console)
-        server = saved.server if saved else loaded.server if loaded else None
+        server = Server(url=saved.server, named_by="the stored plan") if saved else None
+        server = named_by_manifest(loaded) if loaded else server
 
         def agree(connect: GatewayFactory) -> _Agreed:
             return self._agree(self._plan(saved, loaded, past, connect), connect)

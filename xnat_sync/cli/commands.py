@@ -34,6 +34,9 @@ Command = (
     | options.Verify
 )
 
+_SCHEMA_VERSIONS = {"plan": 2}
+"""Those of which there was an older one."""
+
 
 def dispatch(command: Command, invocation: options.Invocation, console: Console) -> int:
     """Run a command and return its exit status; errors of this package come out as they are."""
@@ -95,7 +98,7 @@ def _schema(command: options.Schema, console: Console) -> int:
     """Print one of the JSON Schemas."""
     from xnat_sync.manifest.text.schema import schema_text
 
-    console.out.write(schema_text(f"{command.name}.v1.json"))
+    console.out.write(schema_text(f"{command.name}.v{_SCHEMA_VERSIONS.get(command.name, 1)}.json"))
     return Exit.DONE
 
 

@@ -71,10 +71,10 @@ def written_data(
     return {**said, "left_out": list(left_out), "errors": errors}
 
 
-def next_step(command: str, path: Path, *, allow_roots: Iterable[Path] = ()) -> str:
+def next_step(command: str, path: Path, *, allow_roots: Iterable[Path] = (), more: Sequence[str] = ()) -> str:
     """The line that says what to type next, with the folders that a manifest may read from only when they are named."""
-    words = [f"xnat-sync {command}", *(f"--allow-root {shlex.quote(str(root))}" for root in allow_roots)]
-    return f"Next: {visible(' '.join([*words, shlex.quote(str(path))]))}\n"
+    roots = [word for root in allow_roots for word in ("--allow-root", str(root))]
+    return f"Next: {visible(shlex.join(['xnat-sync', command, *more, *roots, str(path)]))}\n"
 
 
 def write_result(data: Mapping[str, Any], text: str, invocation: Invocation, console: Console) -> None:

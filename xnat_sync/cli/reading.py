@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from xnat_sync.cli.settings import cache_folder, surroundings
+from xnat_sync.cli.settings import Server, cache_folder, surroundings
 from xnat_sync.core.model.errors import Severity
 from xnat_sync.core.model.policy import SyncPolicy
 from xnat_sync.local.cache.inspection_cache import open_looks
@@ -30,6 +30,11 @@ def load(command: MakePlan | Apply | Verify, console: Console) -> api.Loaded:
         loaded = load_study(command.manifests, around=around, local=Disk(looks))
     console.err.write(problems_text([found for found in loaded.problems if found.severity is Severity.WARNING]))
     return loaded
+
+
+def named_by_manifest(loaded: api.Loaded) -> Server | None:
+    """The server that the manifests name, if they do."""
+    return Server(url=loaded.server, named_by="the manifest") if loaded.server else None
 
 
 def policy_of(comparison: Comparison) -> SyncPolicy:

@@ -162,7 +162,11 @@ def test_a_stored_plan_finds_its_embedded_server_from_anywhere(
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    assert cli("apply", "--yes", study.with_name("p.json"), environ={"XNAT_SYNC_SERVER": ""}).status == 0
+    there = ("--server", f"embedded:{study.parent / 'here'}")
+    refused = cli("apply", "--yes", study.with_name("p.json"), environ={"XNAT_SYNC_SERVER": ""})
+    assert refused.status == 64
+    assert " ".join(there) in refused.err
+    assert cli("apply", "--yes", study.with_name("p.json"), *there).status == 0
     assert list(elsewhere.iterdir()) == []
     monkeypatch.chdir(study.parent)
     assert cli("plan", study, "--server", "embedded:here", "--detailed-exitcode").status == 0

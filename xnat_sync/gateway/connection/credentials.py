@@ -6,10 +6,13 @@ import netrc
 import os
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from xnat_sync.core.model.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _USUAL_PORTS = {"http": 80, "https": 443}
 
@@ -84,6 +87,39 @@ def login_from_netrc(url: str, user: str | None) -> tuple[str, str]:
             " (or XNAT_USER and XNAT_PASS), write it into ~/.netrc, or say --user at a terminal"
         )
     return found[0], found[2]
+
+
+def exact_login_from_netrc(url: str, user: str | None = None) -> tuple[str, str] | None:
+    """The login that netrc has for exactly this server, ``None`` if it has none; its ``default`` is for no server.
+
+    For a server that only a manifest or a stored plan names. An entry may be an address (``machine
+    https://xnat.example.org``); a host without a port stands for HTTPS on the usual one, and one with a port for that.
+
+    Raises:
+        UsageError: the file cannot be read.
+
+    """
+    wanted = Endpoint.of(url)
+    names = {str(wanted), f"{wanted.scheme}://{wanted.host}:{wanted.port}"}
+    # Where passwords are sealed nobody may make them be sent in the open.
+    if (wanted.scheme, wanted.port) != ("http", 443):
+        names.add(f"{wanted.host}:{wanted.port}")
+    if (wanted.scheme, wanted.port) == ("https", 443):
+        names.add(wanted.host)
+    for name, (login, _, password) in _netrc_hosts().items():
+        if name.lower().rstrip("/") in names and name != "default" and password and user in (None, login):
+            return login, password
+    return None
+
+
+def _netrc_hosts() -> Mapping[str, tuple[str, str, str]]:
+    file = _netrc_file()
+    try:
+        return netrc.netrc(str(file)).hosts if file else {}
+    except OSError:
+        return {}
+    except netrc.NetrcParseError as error:
+        raise UsageError(f"{file} cannot be read: {error.msg}") from None
 
 
 def _netrc_file() -> Path | None:
