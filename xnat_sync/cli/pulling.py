@@ -21,7 +21,7 @@ from xnat_sync.engine.stop import Stop
 from xnat_sync.gateway.read_only import ReadOnly
 from xnat_sync.local.atomic_write import arriving
 from xnat_sync.local.digest import md5_of
-from xnat_sync.manifest.from_remote import Pulled, choose, manifest_of
+from xnat_sync.manifest.from_remote import Pulled, choose, manifest_of, narrowed
 from xnat_sync.views.progress import listener_for
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def pull(command: options.Pull, invocation: options.Invocation, console: Console
     """Write the manifest of a project, with its files if asked.
 
     Raises:
-        UsageError: the manifest is there already.
+        UsageError: the manifest is there already, or nothing has the name of one of ``only``.
         NotFound: there is no such project, or it is hidden.
 
     """
@@ -55,6 +55,7 @@ def pull(command: options.Pull, invocation: options.Invocation, console: Console
             state = harvest(command.project, pool)
             if not state.objects:
                 raise NotFound(f"there is no project {command.project}, or it may not be seen", status=404)
+            state = narrowed(state, command.only)
             pulled = choose(state, bids=command.bids)
             if command.files is not None:
                 listener.reading(f"bringing {count(len(pulled.places), 'file')}")
