@@ -42,6 +42,8 @@ def test_standard_output_takes_it_too(cli: Cli, bids: Path, tmp_path: Path) -> N
 
 def test_a_value_is_explained(cli: Cli, bids: Path, tmp_path: Path) -> None:
     rules = made(cli, bids, tmp_path)
+    text = rules.read_text(encoding="utf-8")
+    rules.write_text(text.replace("defaults: {", "defaults: {scan: {quality: usable}, ", 1), encoding="utf-8")
     name = "sub-01/sub-01_ses-01/func-task-rest_echo-1_bold"
     done = cli("explain", name, rules)
     assert done.status == 0, done.err

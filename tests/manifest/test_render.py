@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xnat_sync.core.formats.yaml_writer import yaml_text
 from xnat_sync.core.planning.prune import places
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.desired.provenance import Trace, layer_of
 from xnat_sync.manifest.explicit import explicit_manifest
+from xnat_sync.manifest.formatting.formatter import normal_form
+from xnat_sync.manifest.formatting.manifest_text import manifest_text
 from xnat_sync.manifest.load import Loaded, load_study
 from xnat_sync.manifest.surroundings import Surroundings
 
@@ -98,7 +99,9 @@ def load(path: Path, trace: Trace | None = None) -> Loaded:
 def rendered(loaded: Loaded, folder: Path) -> Loaded:
     folder.mkdir(exist_ok=True)
     path = folder / "explicit.yaml"
-    path.write_text(yaml_text(explicit_manifest(loaded, folder)), encoding="utf-8")
+    text = manifest_text(explicit_manifest(loaded, folder))
+    assert normal_form(text, path.name) == (text, ())
+    path.write_text(text, encoding="utf-8")
     return load(path)
 
 

@@ -106,7 +106,7 @@ def _init(found: argparse.Namespace) -> options.Init:
         raise UsageError("--session-type goes with --from-csv")
     bids = options.FromBids(found.from_bids, tuple(name.strip("/") for name in found.derivatives))
     source = options.FromCsv(found.from_csv, found.session_type) if found.from_csv else bids
-    return options.Init(source=source, project=found.project, out=found.out, force=found.force)
+    return options.Init(source=source, project=found.project, out=found.out, force=found.force, create=found.create)
 
 
 def _serve(found: argparse.Namespace) -> options.Serve:

@@ -160,12 +160,13 @@ class FromCsv:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Init:
-    """``xnat-sync init``."""
+    """``xnat-sync init``: ``create`` lets `apply` make the project."""
 
     source: FromBids | FromCsv
     project: str | None
     out: Path
     force: bool
+    create: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

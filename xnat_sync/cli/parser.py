@@ -226,6 +226,7 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
         help="with --from-csv: MR or the like, for sessions that the table says no type of",
     )
     parser.add_argument("--project", metavar="ID", help="the project's ID (default: what the source says)")
+    parser.add_argument("--create", action="store_true", help="say that apply makes the project if it is missing")
     parser.add_argument("--out", type=Path, default=Path(DEFAULT_MANIFEST), metavar="FILE", help="default xnat.yaml")
     parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
 

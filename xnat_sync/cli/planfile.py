@@ -8,7 +8,7 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from xnat_sync.cli.output import json_text
+from xnat_sync.cli.output import json_text, write_file
 from xnat_sync.core.model.changes import Change, Plan
 from xnat_sync.core.model.errors import LocalFileError, UsageError
 from xnat_sync.core.model.state import FileSpec
@@ -20,18 +20,10 @@ if TYPE_CHECKING:
 
 
 def write_plan(plan: Plan, path: Path) -> None:
-    """Store a plan.
-
-    Raises:
-        UsageError: the file cannot be written.
-
-    """
+    """Store a plan, in the place of an older one; raises as `write_file`."""
     folder = path.resolve().parent
     moved = _with_paths(plan, lambda local: os.path.relpath(local, folder))
-    try:
-        path.write_text(json_text(moved.to_data()), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"cannot write the plan: {error}") from error
+    write_file(path, json_text(moved.to_data()), replace=True)
 
 
 def read_plan(path: Path, allow_roots: Sequence[Path] = ()) -> Plan:

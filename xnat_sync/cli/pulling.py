@@ -7,11 +7,10 @@ import os
 from typing import TYPE_CHECKING
 
 from xnat_sync.cli.connect import connected
+from xnat_sync.cli.editor import schema_beside
 from xnat_sync.cli.exits import Exit
-from xnat_sync.cli.output import next_step, write_result
+from xnat_sync.cli.output import next_step, write_file, write_result, wrong_place
 from xnat_sync.cli.settings import EMBEDDED, roots_to_name
-from xnat_sync.cli.writingout import write_new
-from xnat_sync.core.formats.yaml_writer import yaml_text
 from xnat_sync.core.model.errors import IntegrityError, NotFound, Rejected, UsageError
 from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.core.text import count, visible
@@ -21,6 +20,7 @@ from xnat_sync.engine.stop import Stop
 from xnat_sync.gateway.read_only import ReadOnly
 from xnat_sync.local.atomic_write import arriving
 from xnat_sync.local.digest import md5_of
+from xnat_sync.manifest.formatting.manifest_text import manifest_text
 from xnat_sync.manifest.from_remote import Pulled, choose, manifest_of, narrowed
 from xnat_sync.views.progress import listener_for
 
@@ -66,7 +66,8 @@ def pull(command: options.Pull, invocation: options.Invocation, console: Console
         root = os.path.relpath(command.files, command.out.parent)
     # An embedded server is named on the command line only.
     named = None if server.startswith(EMBEDDED) else server
-    write_new(command.out, yaml_text(manifest_of(pulled, state, server=named, root=root)))
+    data = manifest_of(pulled, state, server=named, root=root)
+    write_file(command.out, manifest_text(data, schema=schema_beside(command.out)))
     _tell(command, pulled, invocation, console)
     return Exit.PARTLY if pulled.left else Exit.DONE
 
@@ -99,7 +100,8 @@ def _download(gateway: Reader, ref: Ref, held: RemoteFile, path: Path) -> str:
 
     Raises:
         IntegrityError: what came is not what the server's listing says.
-        UsageError: there is no room for it, or no permission.
+        UsageError: it cannot lie there, or this account may not put it there.
+        OSError: there is no room for it.
 
     """
     if os.path.lexists(path):
@@ -120,7 +122,7 @@ def _download(gateway: Reader, ref: Ref, held: RemoteFile, path: Path) -> str:
     except NotFound:
         return "the server lists it and does not have it"
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
+        raise wrong_place(error, f"cannot write {path}") from error
     return ""
 
 

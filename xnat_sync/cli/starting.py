@@ -9,11 +9,11 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from xnat_sync.cli.editor import schema_beside
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.options import FromBids
-from xnat_sync.cli.output import next_step, write_result, written_data
+from xnat_sync.cli.output import next_step, write_file, write_result, written_data
 from xnat_sync.cli.settings import roots_to_name
-from xnat_sync.core.formats.yaml_writer import yaml_text
 from xnat_sync.core.model.errors import LocalFileError, ManifestError, Severity, UsageError
 from xnat_sync.core.model.refs import Level
 from xnat_sync.core.text import count, visible
@@ -24,6 +24,7 @@ from xnat_sync.importers.csv_manifest import manifest_of as manifest_of_table
 from xnat_sync.importers.csv_table import read_table, xsi_type_of
 from xnat_sync.importers.files import Places, files_below, headings, start_of, text_of
 from xnat_sync.local.disk import Disk
+from xnat_sync.manifest.formatting.manifest_text import manifest_text
 from xnat_sync.manifest.load import load_study
 from xnat_sync.manifest.surroundings import Surroundings
 from xnat_sync.views.problems import problems_text, summary_text
@@ -66,15 +67,12 @@ def init(command: Init, invocation: Invocation, console: Console) -> int:
     """
     source = command.source
     draft = _of_bids(command, source) if isinstance(source, FromBids) else _of_csv(command, source)
-    note = "# create: true makes it if it is missing"
-    text = re.sub(r"^.*create: false.*$", rf"\g<0>  {note}", yaml_text(draft.data), count=1, flags=re.MULTILINE)
-    try:
-        with command.out.open("w" if command.force else "x", encoding="utf-8") as stream:
-            stream.write(text)
-    except FileExistsError:
-        raise UsageError(f"{command.out} exists; --force overwrites it, --out names another file") from None
-    except OSError as error:
-        raise UsageError(f"cannot write {command.out}: {error}") from error
+    text = manifest_text(_creating(draft.data, create=command.create), schema=schema_beside(command.out))
+    if not command.create:
+        note = "# create: true makes it if it is missing"
+        text = re.sub(r"^.*create: false.*$", rf"\g<0>  {note}", text, count=1, flags=re.MULTILINE)
+    remedy = "--force overwrites it, --out names another file"
+    write_file(command.out, text, replace=command.force, remedy=remedy)
     left = [f"{count(number, 'line')} about {what}" for what, number in sorted(draft.left_out.items())]
     errors = _errors_of(command.out, draft.root, console)
     numbers = dict(zip(_LEVELS, draft.numbers, strict=True))
@@ -89,6 +87,13 @@ def init(command: Init, invocation: Invocation, console: Console) -> int:
     if errors:
         return Exit.NOT_VALID
     return Exit.PARTLY if draft.left_out else Exit.DONE
+
+
+def _creating(data: Mapping[str, Plain], *, create: bool) -> Mapping[str, Plain]:
+    """A draft that says whether the project may be made."""
+    project = data["project"]
+    assert isinstance(project, dict)
+    return {**data, "project": {**project, "create": create}}
 
 
 def _outlook(manifest: Path, errors: Sequence[Problem]) -> str:
