@@ -72,7 +72,7 @@ def found(manifest: Path) -> dict[str, float]:
     """Without looking into files."""
     tune_collector()
     with Timer() as timer:
-        loaded = load_study([manifest], environ={}, local=ClosedDisk())
+        loaded = load_study([manifest], local=ClosedDisk())
     return {"files": len(loaded.desired.files), "found s": timer.processor, "found MB": peak_mb()}
 
 

@@ -78,7 +78,7 @@ def read_and_judged(manifest: Path) -> dict[str, float]:
     """The manifest without the disk."""
     tune_collector()
     with Timer() as timer:
-        load_study([manifest], environ={}, local=Answers())
+        load_study([manifest], local=Answers())
     return {"read and judged s": timer.processor, "read and judged MB": peak_mb()}
 
 

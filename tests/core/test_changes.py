@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from typing import Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -14,6 +16,9 @@ from xnat_sync.core.model.policy import Compare, SyncPolicy
 from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.core.model.state import DesiredState, FileSpec, ObjectSpec, RemoteFile, RemoteObject, RemoteState
 from xnat_sync.core.planning.planner import desired_of, make_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 texts = st.text(max_size=8)
 some = st.none() | texts
@@ -54,7 +59,7 @@ def changes(draw: st.DrawFn) -> Change:
 
 plans = st.builds(
     Plan,
-    project=texts,
+    project=st.just(project.label),
     changes=st.lists(changes(), max_size=4).map(tuple),
     policy=st.builds(SyncPolicy, compare=st.sampled_from(Compare), only=st.lists(texts, max_size=2).map(tuple)),
     unchanged=levels,
@@ -106,7 +111,7 @@ def test_a_plan_that_was_edited_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [{}, {"format_version": 1}, {"format_version": 99}, [], {"format_version": 1, "changes": 3}]
+    "data", [{}, {"format_version": 2}, {"format_version": 99}, [], {"format_version": 2, "changes": 3}]
 )
 def test_what_is_no_plan_is_refused(data: Any) -> None:
     with pytest.raises(ValueError, match="plan"):
@@ -122,4 +127,81 @@ def test_a_plan_speaks_of_what_it_touches_only() -> None:
 
 def test_what_is_no_plan_is_told_by_what_it_lacks() -> None:
     with pytest.raises(ValueError, match="not a plan: it lacks project"):
-        Plan.from_data({"format_version": 1})
+        Plan.from_data({"format_version": 2})
+
+
+@pytest.mark.parametrize("version", [1, 0, "2", 2.5, None, True, 10**400, [], {}])
+def test_a_plan_of_another_format_is_to_be_made_again(version: Any) -> None:
+    with pytest.raises(ValueError, match="plan again"):
+        Plan.from_data({**small_plan().to_data(), "format_version": version})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"server": "https://xnat.example.net"},
+        {"policy": {"compare": "size", "only": [], "disk": False}},
+        {"policy": {"compare": "digest", "only": ["S"], "disk": False}},
+        {"policy": {"compare": "digest", "only": [], "disk": True}},
+        {"project": "Q"},
+    ],
+)
+def test_a_plan_is_for_its_server_and_its_way_to_compare(other: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="plan"):
+        Plan.from_data({**small_plan().to_data(), **other})
+
+
+def test_a_plan_is_about_one_project() -> None:
+    """Under the name of another project it would be shown, agreed to and locked."""
+    data = small_plan().to_data()
+    with pytest.raises(ValueError, match="more than one project"):
+        Plan.from_data(forged({**data, "project": "Q"}))
+
+
+def forged(data: dict[str, Any]) -> dict[str, Any]:
+    """A plan with the fingerprint that fits, as whoever reads this program can make it."""
+    with suppress(TypeError, AttributeError, KeyError):
+        changes = [
+            {**change, "file": {**change["file"], "path": ""}} if change["file"] else change
+            for change in data["changes"]
+        ]
+        content = {key: data[key] for key in ("project", "server", "policy", "context")}
+        text = json.dumps({**content, "changes": changes}, sort_keys=True)
+        return {**data, "fingerprint": hashlib.sha256(text.encode()).hexdigest()[:16]}
+    return data
+
+
+ODD: tuple[Any, ...] = (None, 3, -1, 1.5, True, [], {}, [3], {"a": 3}, "\ud800", 1 << 63, float("nan"))
+
+
+def places(data: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place inside of plain JSON values."""
+    if path:
+        yield path
+    if isinstance(data, dict | list):
+        for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+            yield from places(value, (*path, key))
+
+
+def changed(data: Any, path: tuple[Any, ...], value: Any) -> Any:
+    copied = json.loads(json.dumps(data))
+    inner = copied
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
+    return copied
+
+
+def test_no_value_of_another_kind_gets_into_a_plan() -> None:
+    """A forged plan is refused, or is one that can be written and carried out: it never breaks what reads it."""
+    data = small_plan().to_data()
+    assert Plan.from_data(forged(data)) == Plan.from_data(data)
+    for path in places(data):
+        for value in ODD:
+            try:
+                plan = Plan.from_data(forged(changed(data, path, value)))
+            except ValueError:
+                continue
+            assert json.dumps(plan.to_data())
+            desired_of(plan)
+            assert all(isinstance(change.bytes_to_send, int) for change in plan.changes)

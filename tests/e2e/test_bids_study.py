@@ -25,7 +25,9 @@ def study(bids: Path, cli: Cli) -> Any:
     """Run a command on the study."""
 
     def call(command: str, *options: str) -> Any:
-        return cli(command, MANIFEST, *options, environ={"BIDS_ROOT": str(bids)})
+        return cli(
+            command, MANIFEST, *options, environ={"XNAT_SYNC_VAR_BIDS": str(bids), "XNAT_SYNC_ALLOW_ROOT": str(bids)}
+        )
 
     return call
 

@@ -167,6 +167,7 @@ def test_a_plain_table(ours: Callable[..., tuple[int, str]], files: Path, tmp_pa
     status, said = ours("init", "--from-csv", table, "--project", "P", "--out", manifest)
     assert status == 0, said
     assert manifest.read_text(encoding="utf-8") == (
+        "# yaml-language-server: $schema=.xnat-sync/manifest.v1.json\n"
         "version: 1\n"
         "project: {id: P, create: false}  # create: true makes it if it is missing\n"
         "root: files\n"
@@ -178,9 +179,9 @@ def test_a_plain_table(ours: Callable[..., tuple[int, str]], files: Path, tmp_pa
         "    sessions:\n"
         "      A_1:\n"
         '        date: "2024-03-01"\n'
+        '        resources: {NOTES: {files: [{from: "qa/**", relative_to: qa}]}}\n'
         "        scans:\n"
         '          "2": {type: T1w, resources: {NIFTI: {files: [t1.nii.gz]}, BIDS: {files: [qa/x.txt]}}}\n'
-        '        resources: {NOTES: {files: [{from: "qa/**", relative_to: qa}]}}\n'
         "  B:\n"
         "    sessions:\n"
         "      B_1:\n"

@@ -13,6 +13,8 @@ import pytest
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from xnat_sync.server.running import RunningServer
+
     Cli = Any
 
 
@@ -345,3 +347,76 @@ def test_what_pipelines_made_stays_out_and_is_said(cli: Cli, tmp_path: Path) -> 
     assert (
         cli("init", "--from-csv", root / "x.csv", "--derivatives", "prep", "--out", tmp_path / "no.yaml").status == 64
     )
+
+
+def test_init_says_nothing_that_nobody_said(
+    cli: Cli, bids: Path, tmp_path: Path, server: RunningServer, http: Any
+) -> None:
+    """What people found out about a scan since stays as it is."""
+    manifest = tmp_path / "xnat.yaml"
+    assert cli("init", "--from-bids", bids, "--project", "P", "--create", "--out", manifest).status == 0
+    assert "quality" not in manifest.read_text(encoding="utf-8")
+    assert cli("apply", "--yes", manifest).status == 0
+    scans = f"{server.url}/data/projects/P/subjects/sub-02/experiments/sub-02_ses-01/scans"
+    scan = http.get(f"{scans}?format=json").json()["ResultSet"]["Result"][0]["ID"]
+    assert http.put(f"{scans}/{scan}?quality=unusable").status_code == 200
+    assert cli("plan", "--detailed-exitcode", manifest).status == 0
+    assert cli("apply", "--yes", manifest).status == 0
+    held = {row["ID"]: row["quality"] for row in http.get(f"{scans}?format=json").json()["ResultSet"]["Result"]}
+    assert held[scan] == "unusable"
+
+
+def test_what_is_written_is_in_normal_form_and_known_to_editors(
+    cli: Cli, bids: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table = tmp_path / "t.csv"
+    image = next(path for path in sorted(bids.rglob("*")) if path.name.endswith((".nii", ".nii.gz")))
+    table.write_text(
+        "subject,subject.group,session,session_type,scan,type,file\n"
+        f"S1,a: b,E1,MR,2,T1w,{image.relative_to(tmp_path)}\n",
+        encoding="utf-8",
+    )
+    make(tmp_path / "bids/derivatives/fmriprep", "sub-01/ses-01/anat/sub-01_desc-preproc_T1w.nii.gz dataset.txt")
+    ways = {
+        "b.yaml": ("init", "--from-bids", bids, "--project", "P", "--create"),
+        "d.yaml": ("init", "--from-bids", bids, "--project", "P", "--derivatives", "fmriprep"),
+        "c.yaml": ("init", "--from-csv", table, "--project", "P"),
+        "p.yaml": ("pull", "--project", "P"),
+        "f.yaml": ("pull", "--project", "P", "--files", "files", "--bids"),
+        "r.yaml": ("render", "b.yaml"),
+    }
+    for name, words in ways.items():
+        done = cli(*words, "--out", name)
+        assert done.status in (0, 6), done.out + done.err
+        if name == "b.yaml":
+            assert cli("apply", "--yes", name).status == 0
+        checked = cli("fmt", "--check", name)
+        assert checked.status == 0, checked.out
+        first = (tmp_path / name).read_text(encoding="utf-8").partition("\n")[0]
+        if words[0] == "render":
+            continue
+        assert first == "# yaml-language-server: $schema=.xnat-sync/manifest.v1.json"
+        schema = json.loads((tmp_path / first.partition("=")[2]).read_text(encoding="utf-8"))
+        assert schema["$id"].endswith("manifest.v1")
+    assert (tmp_path / ".xnat-sync/.gitignore").read_text(encoding="utf-8") == "*\n"
+
+
+def test_a_schema_is_put_over_an_older_one_and_over_nothing_else(cli: Cli, bids: Path, tmp_path: Path) -> None:
+    words = ("init", "--from-bids", bids, "--project", "P", "--force", "--out", tmp_path / "xnat.yaml")
+    assert cli(*words).status == 0
+    schema = tmp_path / ".xnat-sync/manifest.v1.json"
+    text = schema.read_text(encoding="utf-8")
+    schema.write_text('{"$id": "urn:xnat-sync:schema:manifest.v1"}' + " " * 10**6, encoding="utf-8")
+    assert cli(*words).status == 0
+    assert schema.read_text(encoding="utf-8") == text
+    for other in ("my notes", "link"):
+        schema.unlink()
+        if other == "link":
+            (tmp_path / "victim").write_text("mine", encoding="utf-8")
+            schema.symlink_to(tmp_path / "victim")
+        else:
+            schema.write_text(other, encoding="utf-8")
+        assert cli(*words).status == 0
+        assert "yaml-language-server" not in (tmp_path / "xnat.yaml").read_text(encoding="utf-8")
+        assert schema.read_text(encoding="utf-8") in ("my notes", "mine")

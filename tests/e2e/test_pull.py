@@ -189,3 +189,25 @@ def test_a_project_that_is_not_there_is_said(cli: Cli, tmp_path: Path) -> None:
     assert "there is no project NONE" in done.err
     assert not (tmp_path / "p.yaml").exists()
     assert cli("pull", "--project", "NONE", "--bids").status == 64
+
+
+def test_only_a_part_of_a_project_is_pulled(study: Path, cli: Cli, tmp_path: Path) -> None:
+    manifest, tree = tmp_path / "part/xnat.yaml", tmp_path / "part/tree"
+    manifest.parent.mkdir()
+    words = ("--only", "sub-02/sub-02_ses-01", "--only", "sub-03", "--files", tree, "--format", "json")
+    done = cli("pull", "--project", "P", "--out", manifest, *words)
+    assert done.status == 0, done.out + done.err
+    told = json.loads(done.out)
+    assert (told["subjects"], told["left_out"]) == (2, [])
+    assert {path.split("/")[0] for path in content(tree)} == {"sub-02", "sub-03"}
+    assert "sub-01_ses-02" not in manifest.read_text(encoding="utf-8")
+    assert "sub-01" not in manifest.read_text(encoding="utf-8")
+    assert cli("plan", "--detailed-exitcode", manifest).status == 0
+    assert cli("verify", manifest).status == 0
+
+
+def test_a_slip_of_the_pen_pulls_nothing(study: Path, cli: Cli, tmp_path: Path) -> None:
+    done = cli("pull", "--project", "P", "--out", tmp_path / "p.yaml", "--only", "sub-O1")
+    assert done.status == 64
+    assert "nothing on the server has that name" in done.err
+    assert not (tmp_path / "p.yaml").exists()

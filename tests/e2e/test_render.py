@@ -26,11 +26,11 @@ def test_rules_and_what_they_stand_for_have_one_plan(cli: Cli, bids: Path, tmp_p
     explicit = tmp_path / "deep" / "explicit.yaml"
     done = cli("render", rules, "--out", explicit)
     assert done.status == 0, done.err
-    plans = [json.loads(cli("plan", "--format", "json", path).out) for path in (rules, explicit)]
+    plans = [json.loads(cli("plan", "--format", "json", "--allow-root", bids, path).out) for path in (rules, explicit)]
     assert plans[0]["changes"] == plans[1]["changes"]
     assert len(plans[0]["changes"]) > 40
     assert cli("apply", "--yes", rules).status == 0
-    assert cli("plan", "--detailed-exitcode", explicit).status == 0
+    assert cli("plan", "--detailed-exitcode", "--allow-root", bids, explicit).status == 0
     assert cli("render", rules, "--out", explicit).status == 64
 
 
@@ -42,6 +42,8 @@ def test_standard_output_takes_it_too(cli: Cli, bids: Path, tmp_path: Path) -> N
 
 def test_a_value_is_explained(cli: Cli, bids: Path, tmp_path: Path) -> None:
     rules = made(cli, bids, tmp_path)
+    text = rules.read_text(encoding="utf-8")
+    rules.write_text(text.replace("defaults: {", "defaults: {scan: {quality: usable}, ", 1), encoding="utf-8")
     name = "sub-01/sub-01_ses-01/func-task-rest_echo-1_bold"
     done = cli("explain", name, rules)
     assert done.status == 0, done.err

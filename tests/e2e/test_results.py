@@ -50,8 +50,9 @@ def study(images: Path, manifest: Callable[[str], Path]) -> Path:
 
 def document(text: str, schema: str) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(text)
-    Draft202012Validator(json.loads(schema_text(f"{schema}.v1.json"))).validate(data)
-    assert data["format_version"] == 1
+    version = 2 if schema == "plan" else 1
+    Draft202012Validator(json.loads(schema_text(f"{schema}.v{version}.json"))).validate(data)
+    assert data["format_version"] == version
     return data
 
 

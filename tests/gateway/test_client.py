@@ -34,6 +34,7 @@ from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.core.model.state import FileSpec, ObjectSpec
 from xnat_sync.gateway.connection import connection, http, translation
 from xnat_sync.gateway.connection.connection import XnatConnection
+from xnat_sync.gateway.connection.credentials import Endpoint
 from xnat_sync.gateway.protocol.replies import Reply, error_of
 from xnat_sync.server.faults import Fault, FaultKind
 
@@ -411,7 +412,9 @@ def scripted() -> Iterator[Callable[..., str]]:
         made.server_close()
 
 
-def test_a_redirect_to_another_host_gets_no_password(scripted: Callable[..., str]) -> None:
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"], ids=["another name", "another port"])
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_to_another_server_gets_no_password(scripted: Callable[..., str], host: str, status: int) -> None:
     seen: list[str] = []
 
     def elsewhere(request: BaseHTTPRequestHandler) -> None:
@@ -420,10 +423,10 @@ def test_a_redirect_to_another_host_gets_no_password(scripted: Callable[..., str
         request.send_header("Content-Length", "0")
         request.end_headers()
 
-    other = scripted(elsewhere).replace("127.0.0.1", "localhost")
+    other = scripted(elsewhere).replace("127.0.0.1", host)
 
     def redirect(request: BaseHTTPRequestHandler) -> None:
-        request.send_response(307)
+        request.send_response(status)
         request.send_header("Location", other + "/")
         request.send_header("Content-Length", "0")
         request.end_headers()
@@ -431,6 +434,30 @@ def test_a_redirect_to_another_host_gets_no_password(scripted: Callable[..., str
     with pytest.raises(NotAuthenticated, match="gets no password"):
         XnatConnection(scripted(redirect), "admin", PASSWORD)().server()
     assert seen == ["GET"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "goes"),
+    [
+        ("http://h", "http://h/xnat", True),
+        ("http://h:80", "http://H/", True),
+        ("http://h", "https://h", True),
+        ("http://h:80", "https://h:443", True),
+        ("https://h:8443/a", "https://h:8443/b", True),
+        ("http://h", "http://h:8080", False),
+        ("http://h:8080", "https://h:8443", False),
+        ("http://h:8080", "https://h", False),
+        ("http://h", "https://h:8443", False),
+        ("https://h", "http://h", False),
+        ("https://h", "https://h:8443", False),
+        ("https://h", "https://h.evil", False),
+        ("https://h", "ftp://h", False),
+        ("https://h", "https://h:x", False),
+        ("https://h", "https://[::1", False),
+    ],
+)
+def test_where_a_redirected_login_may_go(before: str, after: str, goes: bool) -> None:
+    assert Endpoint.of(before).may_become(Endpoint.of(after)) is goes
 
 
 @pytest.mark.parametrize("path", ["/.+", "/data/services/auth"])
@@ -444,7 +471,7 @@ def test_a_redirect_of_the_login_gets_no_password_either(scripted: Callable[...,
         request.send_header("Content-Length", "0")
         request.end_headers()
 
-    with pytest.raises(NotAuthenticated, match="redirects to http://localhost, which gets no password"):
+    with pytest.raises(NotAuthenticated, match="redirects to http://localhost:9, which gets no password"):
         XnatConnection(scripted(redirect), "admin", PASSWORD)().server()
     assert set(seen) == {"GET"}
 

@@ -15,6 +15,7 @@ from xnat_sync.core.model.errors import ManifestError
 from xnat_sync.core.model.local_port import FoundFile, Inspection, LocalSide, Matches
 from xnat_sync.manifest.desired.scan_memo import ScansAlike, Understood, Wording
 from xnat_sync.manifest.load import Loaded, load_study
+from xnat_sync.manifest.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +40,8 @@ class Disk:
         pass
 
 
+AROUND = Surroundings(environ={"WHO": "me"}, variables=frozenset({"WHO"}))
+AROUND = Surroundings(environ={"WHO": "me"}, variables=frozenset({"WHO"}))
 DISK = cast("LocalSide", Disk())
 """Nothing here asks it anything else."""
 
@@ -49,7 +52,7 @@ def loaded(manifest: dict[str, Any]) -> tuple[object, ...]:
         path = Path(folder, "study.yaml")
         path.write_text(yaml.safe_dump(manifest, sort_keys=False), encoding="utf-8")
         try:
-            read: Loaded | ManifestError = load_study([path], environ={"WHO": "me"}, local=DISK)
+            read: Loaded | ManifestError = load_study([path], around=AROUND, local=DISK)
         except ManifestError as error:
             read = error
     places = [text.replace(folder, "") for text in map(repr, read.problems)]

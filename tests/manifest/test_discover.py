@@ -50,7 +50,7 @@ def data(tmp_path: Path) -> Path:
 def load(folder: Path, text: str) -> Loaded:
     path = folder / "study.yaml"
     path.write_text(textwrap.dedent(text), encoding="utf-8")
-    return load_study([path], environ={}, local=Disk())
+    return load_study([path], local=Disk())
 
 
 def broken(folder: Path, text: str) -> tuple[Problem, ...]:

@@ -86,7 +86,7 @@ def load(first: str, *, trace: Trace | None = None, **others: str) -> Loaded:
     """Write manifests beside each other and read the first."""
     for name, text in {"xnat": first, **others}.items():
         Path(f"{name}.yaml").write_text(textwrap.dedent(text), encoding="utf-8")
-    return load_study([Path("xnat.yaml")], environ={}, local=Disk(), trace=trace)
+    return load_study([Path("xnat.yaml")], local=Disk(), trace=trace)
 
 
 def broken(first: str, **others: str) -> list[tuple[str, str]]:

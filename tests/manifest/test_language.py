@@ -13,9 +13,13 @@ from xnat_sync.core.model.errors import ManifestError
 from xnat_sync.core.model.refs import Level
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.load import Loaded, load_study
+from xnat_sync.manifest.surroundings import Surroundings
 
 HEAD = "version: 1\nproject: MOOD\nroot: data\n"
-ENVIRON = {"SITE": "rotterdam", "EMPTY": ""}
+AROUND = Surroundings(
+    environ={"SITE": "rotterdam", "EMPTY": "", "XNAT_SYNC_VAR_WAVE": "2", "PGPASSWORD": "hunter2", "HOME": "/home/me"},
+    variables=frozenset({"SITE", "EMPTY", "UNSET", "HOST", "ROOT"}),
+)
 
 Load = Callable[..., Loaded]
 
@@ -30,7 +34,11 @@ def load(study: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
             path = study / f"{name.replace('__', '/')}.yaml"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content, encoding="utf-8")
-        return load_study([Path(path) for path in paths or ("manifest.yaml",)], environ=ENVIRON, local=Disk())
+        return load_study(
+            [Path(path) for path in paths or ("manifest.yaml",)],
+            around=AROUND,
+            local=Disk(),
+        )
 
     return run
 
@@ -425,24 +433,35 @@ subjects:
     assert type(fields(loaded, "s1")["group"]) is str
 
 
-@pytest.mark.parametrize(
-    ("name", "refused"),
-    [
-        ("XNAT_SYNC_PASSWORD", True),
-        ("XNAT_PASS", True),
-        ("GITHUB_TOKEN", True),
-        ("AWS_SECRET_ACCESS_KEY", True),
-        ("npm_api_key", True),
-        ("BYPASS_LIST", False),
-        ("KEYBOARD", False),
-        ("AUTHOR", False),
-    ],
-)
-def test_no_secret_of_the_environment_becomes_a_value(load: Load, name: str, refused: bool) -> None:
-    text = HEAD + f"subjects: {{s1: {{group: '${{env:{name}}}', src: '${{env:{name}:-x}}'}}}}\n"
+SECRETS = [
+    *("PGPASSWORD", "MYSQL_PWD", "SSHPASS", "DATABASE_URL", "REDIS_URL", "GPG_PASSPHRASE", "GITHUB_PAT", "CI_JOB_JWT"),
+    *("STRIPE_KEY", "MASTERKEY", "HTTP_PROXY", "SLACK_WEBHOOK", "DOCKER_AUTH_CONFIG", "SESSION_COOKIE", "JSESSIONID"),
+    *("LDAP_BIND_PW", "ID_RSA", "userpassword", "ROOTPW", "XNAT_SYNC_PASSWORD", "XNAT_PASS", "GITHUB_TOKEN"),
+    *("AWS_SECRET_ACCESS_KEY", "HOME", "PATH", "XNAT_SYNC_VAR", "xnat_sync_var_a", "site"),
+]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_variable_that_nobody_named_is_no_value_whatever_its_name(load: Load, name: str) -> None:
+    text = HEAD + f"subjects: {{s1: {{group: '${{env:{name}}}', src: 'x ${{env:{name}:-x}}'}}}}\n"
     with pytest.raises(ManifestError) as caught:
         load(text)
-    assert {problem.rule for problem in caught.value.problems} == ({"XS032"} if refused else {"XS030"})
+    assert [problem.rule for problem in caught.value.problems] == ["XS037", "XS037"]
+    for problem in caught.value.problems:
+        assert f"--env {name}" in problem.hint
+        assert f"XNAT_SYNC_VAR_{name}" in problem.hint
+        assert "hunter2" not in f"{problem.summary} {problem.hint}"
+
+
+def test_a_root_that_makes_no_sense_is_told_once(load: Load) -> None:
+    with pytest.raises(ManifestError) as caught:
+        load("version: 1\nproject: MOOD\nroot: '${env:HOME}'\nsubjects: {s1: {resources: {R: '**/*.nii.gz'}}}\n")
+    assert [problem.rule for problem in caught.value.problems] == ["XS037"]
+
+
+def test_a_variable_may_be_open_by_its_name(load: Load) -> None:
+    loaded = load(HEAD + "subjects: {s1: {group: 'w${env:XNAT_SYNC_VAR_WAVE}', src: '${env:XNAT_SYNC_VAR_NO:-y}'}}\n")
+    assert fields(loaded, "s1") == {"group": "w2", "src": "y"}
 
 
 def test_included_manifests_inherit_and_spread_a_subject(load: Load) -> None:
@@ -540,7 +559,7 @@ def test_digests_are_not_read_when_nobody_asks(study: Path, monkeypatch: pytest.
     monkeypatch.chdir(study)
     text = one_scan("{files: {a: {from: odd/readme, md5: 00000000000000000000000000000000}}}")
     (study / "manifest.yaml").write_text(text)
-    loaded = load_study([Path("manifest.yaml")], environ={}, local=Disk(), check_md5=False)
+    loaded = load_study([Path("manifest.yaml")], local=Disk(), check_md5=False)
     assert len(loaded.desired.files) == 1
 
 

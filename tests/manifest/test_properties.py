@@ -72,7 +72,7 @@ Wanted = tuple[object, object, object]
 
 def load(study: Path, names: list[str]) -> Wanted:
     """What is wanted, without the places where it was written."""
-    desired = load_study([study / name for name in names], environ={}, local=Disk()).desired
+    desired = load_study([study / name for name in names], local=Disk()).desired
     return desired.objects, desired.files, desired.absent.keys()
 
 
@@ -143,7 +143,7 @@ def test_no_manifest_breaks_the_loader(study: Path, chance: random.Random, junk:
     problems: tuple[Problem, ...] = ()
     known: KeysView[Ref] = {}.keys()
     try:
-        known = load_study([study / "junk.yaml"], environ={}, local=Disk()).desired.objects.keys()
+        known = load_study([study / "junk.yaml"], local=Disk()).desired.objects.keys()
     except ManifestError as error:
         problems = error.problems
     assert problems or known

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xnat_sync.core.formats.yaml_writer import yaml_text
 from xnat_sync.core.planning.prune import places
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.desired.provenance import Trace, layer_of
 from xnat_sync.manifest.explicit import explicit_manifest
+from xnat_sync.manifest.formatting.formatter import normal_form
+from xnat_sync.manifest.formatting.manifest_text import manifest_text
 from xnat_sync.manifest.load import Loaded, load_study
+from xnat_sync.manifest.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,13 +91,17 @@ def studies(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def load(path: Path, trace: Trace | None = None) -> Loaded:
-    return load_study([path], environ={}, local=Disk(), trace=trace)
+    # What is written elsewhere has its files where they were.
+    around = Surroundings(allow_roots=(path.parent, path.parent.parent))
+    return load_study([path], local=Disk(), around=around, trace=trace)
 
 
 def rendered(loaded: Loaded, folder: Path) -> Loaded:
     folder.mkdir(exist_ok=True)
     path = folder / "explicit.yaml"
-    path.write_text(yaml_text(explicit_manifest(loaded, folder)), encoding="utf-8")
+    text = manifest_text(explicit_manifest(loaded, folder))
+    assert normal_form(text, path.name) == (text, ())
+    path.write_text(text, encoding="utf-8")
     return load(path)
 
 

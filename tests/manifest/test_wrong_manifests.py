@@ -15,9 +15,12 @@ from xnat_sync.core.model.errors import ManifestError, Problem
 from xnat_sync.core.model.rules import RULES
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.load import load_study
+from xnat_sync.manifest.surroundings import Surroundings
 
 CASES = Path(__file__).parents[1] / "cases" / "manifests"
-ENVIRON = {"SITE": "rotterdam", "HIDDEN": "hunter2"}
+AROUND = Surroundings(
+    environ={"SITE": "rotterdam", "HIDDEN": "hunter2"}, variables=frozenset({"SITE", "HIDDEN", "UNSET"})
+)
 MARK = "# expect:"
 
 
@@ -38,7 +41,7 @@ def problems_of(case: Path, study: Path) -> tuple[Problem, ...]:
     else:
         shutil.copy(case, study / "manifest.yaml")
     try:
-        return load_study([Path("manifest.yaml")], environ=ENVIRON, local=Disk()).problems
+        return load_study([Path("manifest.yaml")], around=AROUND, local=Disk()).problems
     except ManifestError as error:
         return error.problems
 

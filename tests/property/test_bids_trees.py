@@ -192,7 +192,7 @@ def test_a_tree_goes_up_as_it_is_and_comes_back(paths: list[str]) -> None:
         said = io.StringIO()
         console = Console(out=said, err=said, stdin=io.StringIO(), environ={})
         assert run(["init", "--from-bids", str(root), "--project", "P", "--out", str(manifest)], console) == 0
-        loaded = load_study([manifest], environ={}, local=Disk())
+        loaded = load_study([manifest], local=Disk())
         files = {ref: Path(file.path).relative_to(root).as_posix() for ref, file in loaded.desired.files.items()}
         assert [problem for problem in loaded.problems if problem.rule.startswith("XS4")] == []
         assert set(files.values()) == set(paths)

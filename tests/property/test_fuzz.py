@@ -22,6 +22,7 @@ from xnat_sync.gateway.protocol.listings import ImageListing, SessionListing, Su
 from xnat_sync.gateway.protocol.replies import Reply, error_of, message_of
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.load import load_study
+from xnat_sync.manifest.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,7 +81,7 @@ def test_no_bytes_break_the_loader(tmp_path: Path, text: bytes) -> None:
     path = tmp_path / "fuzz.yaml"
     path.write_bytes(text)
     with bounded(), contextlib.suppress(ManifestError):
-        load_study([path], environ={"HOME": "/x"}, local=Disk())
+        load_study([path], around=Surroundings(environ={"HOME": "/x"}, variables=frozenset({"HOME"})), local=Disk())
 
 
 WORDS = st.sampled_from(
@@ -112,7 +113,7 @@ def test_no_tree_breaks_the_schema_and_what_builds_on_it(tmp_path: Path, tree: d
     path = tmp_path / "tree.yaml"
     path.write_text(flow({"version": "1", "project": "P", "root": ".", **tree}), encoding="utf-8", errors="replace")
     with bounded(), contextlib.suppress(ManifestError):
-        load_study([path], environ={}, local=Disk())
+        load_study([path], local=Disk())
 
 
 def laughs(levels: int) -> str:
@@ -152,7 +153,7 @@ def test_hostile_manifests_end_soon_and_small(tmp_path: Path, name: str) -> None
     begun = time.monotonic()
     try:
         with pytest.raises(ManifestError):
-            load_study([path], environ={}, local=Disk())
+            load_study([path], local=Disk())
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

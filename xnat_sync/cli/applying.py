@@ -12,15 +12,22 @@ from xnat_sync.cli.exits import exit_of_report
 from xnat_sync.cli.interrupt import interruptible
 from xnat_sync.cli.output import write_result
 from xnat_sync.cli.planfile import read_plan
-from xnat_sync.cli.reading import load, policy_of, where
-from xnat_sync.cli.settings import cache_folder
+from xnat_sync.cli.reading import load, named_by_manifest, policy_of, where
+from xnat_sync.cli.settings import Server, cache_folder, surroundings
 from xnat_sync.core.model.changes import Action
 from xnat_sync.core.model.errors import StalePlan, Unconfirmed, UsageError
 from xnat_sync.core.model.listener import Several
 from xnat_sync.core.model.refs import Level
 from xnat_sync.core.planning.stale_plan import only, reduced
 from xnat_sync.guards.lock import SHORT_BYTES, SHORT_CHANGES, LockOptions, locked
-from xnat_sync.guards.run_record import RunRecord, make_state_folder, new_run, read_past, state_folder
+from xnat_sync.guards.run_record import (
+    RunRecord,
+    check_state_folder,
+    make_state_folder,
+    new_run,
+    read_past,
+    state_folder,
+)
 from xnat_sync.local.git_reason import git_reason
 from xnat_sync.views.plan import plan_text
 from xnat_sync.views.run import report_text
@@ -67,6 +74,7 @@ class _Applying:
         self._command = command
         self._invocation = invocation
         self._console = console
+        self._around = surroundings(command.access, console.environ)
         self._id = new_run()
         self._folder = state_folder(command.manifests[0])
         self._options = replace(
@@ -79,10 +87,14 @@ class _Applying:
 
     def run(self) -> int:
         """From the command to its exit status."""
+        check_state_folder(self._folder)
         past = read_past(self._folder, self._command.retry) if self._command.retry else None
-        saved = read_plan(self._command.saved) if self._command.saved else None
-        loaded = None if saved else load(self._command.manifests, self._command.connection, self._console)
-        server = saved.server if saved else loaded.server if loaded else None
+        saved = None
+        if self._command.saved:
+            saved = read_plan(self._command.saved, self._around.allow_roots)
+        loaded = None if saved else load(self._command, self._console)
+        server = Server(url=saved.server, named_by="the stored plan") if saved else None
+        server = named_by_manifest(loaded) if loaded else server
 
         def agree(connect: GatewayFactory) -> _Agreed:
             return self._agree(self._plan(saved, loaded, past, connect), connect)
@@ -126,7 +138,7 @@ class _Applying:
             found = _Agreed(plan=api.with_lacks(saved, connect), known=known)
         else:
             assert loaded
-            found = _Agreed(plan=api.plan(loaded, connect, policy_of(self._command.connection), self._options))
+            found = _Agreed(plan=api.plan(loaded, connect, policy_of(self._command.comparison), self._options))
         if past is None:
             return found
         if past.project != found.plan.project:
@@ -149,7 +161,7 @@ class _Applying:
         return agreed
 
     def _lock(self, plan: Plan, server: str, connect: GatewayFactory) -> AbstractContextManager[Held]:
-        cache = cache_folder(self._console.environ) if self._command.connection.cache else None
+        cache = cache_folder(self._console.environ) if self._command.comparison.cache else None
         if cache is None:
             with suppress(OSError):  # Then the lock says so.
                 make_state_folder(self._folder)

@@ -24,7 +24,15 @@ def parse(arguments: list[str]) -> options.Invocation:
 
     """
     found = build_parser().parse_args(arguments)
-    return options.Invocation(command=_COMMANDS[found.name](found), format=found.format, debug=found.debug)
+    return options.Invocation(
+        command=_COMMANDS[found.name](found),
+        format=getattr(found, "format", "text"),
+        debug=getattr(found, "debug", False),
+    )
+
+
+def _access(found: argparse.Namespace) -> options.Access:
+    return options.Access(allow_roots=tuple(found.allow_root), env=tuple(found.env))
 
 
 def _connection(found: argparse.Namespace) -> options.Connection:
@@ -33,13 +41,18 @@ def _connection(found: argparse.Namespace) -> options.Connection:
         user=found.user,
         ca_file=found.ca_file,
         jobs=found.jobs,
+        bwlimit=found.bwlimit,
+        max_requests=found.max_requests,
+    )
+
+
+def _comparison(found: argparse.Namespace) -> options.Comparison:
+    return options.Comparison(
         compare=COMPARISONS.get(found.compare, Compare.DIGEST),
         only=tuple(found.only),
         cache=not found.no_cache,
         rehash=found.rehash,
         check_disk=found.check_disk,
-        bwlimit=found.bwlimit,
-        max_requests=found.max_requests,
     )
 
 
@@ -56,8 +69,10 @@ def _apply(found: argparse.Namespace) -> options.Apply:
         raise UsageError("a stored plan is applied whole; give --only when planning")
     return options.Apply(
         manifests=paths,
+        access=_access(found),
         saved=plans[0] if plans else None,
         connection=_connection(found),
+        comparison=_comparison(found),
         yes=found.yes,
         allow_delete=found.allow_delete,
         max_delete=found.max_delete,
@@ -75,7 +90,12 @@ def _pull(found: argparse.Namespace) -> options.Pull:
     if found.bids and found.files is None:
         raise UsageError("--bids says where files go; --files names the folder")
     return options.Pull(
-        project=found.project, connection=_connection(found), out=found.out, files=found.files, bids=found.bids
+        project=found.project,
+        connection=_connection(found),
+        only=tuple(found.only),
+        out=found.out,
+        files=found.files,
+        bids=found.bids,
     )
 
 
@@ -86,7 +106,7 @@ def _init(found: argparse.Namespace) -> options.Init:
         raise UsageError("--session-type goes with --from-csv")
     bids = options.FromBids(found.from_bids, tuple(name.strip("/") for name in found.derivatives))
     source = options.FromCsv(found.from_csv, found.session_type) if found.from_csv else bids
-    return options.Init(source=source, project=found.project, out=found.out, force=found.force)
+    return options.Init(source=source, project=found.project, out=found.out, force=found.force, create=found.create)
 
 
 def _serve(found: argparse.Namespace) -> options.Serve:
@@ -103,23 +123,33 @@ def _serve(found: argparse.Namespace) -> options.Serve:
 
 _COMMANDS: dict[str, Callable[[argparse.Namespace], options.Command]] = {
     "validate": lambda found: options.Validate(
-        manifests=_manifests(found), deep=found.deep, cache=not found.no_cache, fix_gzip_names=found.fix_gzip_names
+        manifests=_manifests(found),
+        access=_access(found),
+        deep=found.deep,
+        cache=not found.no_cache,
+        fix_gzip_names=found.fix_gzip_names,
     ),
     "fmt": lambda found: options.Format(manifests=_manifests(found), check=found.check),
     "plan": lambda found: options.MakePlan(
         manifests=_manifests(found),
+        access=_access(found),
         connection=_connection(found),
+        comparison=_comparison(found),
         out=found.out,
         detailed_exitcode=found.detailed_exitcode,
         detail=found.detail,
     ),
     "apply": _apply,
     "verify": lambda found: options.Verify(
-        manifests=_manifests(found), connection=_connection(found), download=found.download
+        manifests=_manifests(found),
+        access=_access(found),
+        connection=_connection(found),
+        comparison=_comparison(found),
+        download=found.download,
     ),
     "pull": _pull,
-    "render": lambda found: options.Render(manifests=_manifests(found), out=found.out),
-    "explain": lambda found: options.Explain(ref=found.ref, manifests=_manifests(found)),
+    "render": lambda found: options.Render(manifests=_manifests(found), access=_access(found), out=found.out),
+    "explain": lambda found: options.Explain(ref=found.ref, manifests=_manifests(found), access=_access(found)),
     "init": _init,
     "schema": lambda found: options.Schema(name=found.schema),
     "serve": _serve,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, assert_never
 from xnat_sync.cli import options
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.output import write_problems
-from xnat_sync.cli.settings import cache_folder
+from xnat_sync.cli.settings import cache_folder, surroundings
 from xnat_sync.local.cache.inspection_cache import open_looks
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.load import Loaded, load_study
@@ -33,6 +33,9 @@ Command = (
     | options.Apply
     | options.Verify
 )
+
+_SCHEMA_VERSIONS = {"plan": 2}
+"""Those of which there was an older one."""
 
 
 def dispatch(command: Command, invocation: options.Invocation, console: Console) -> int:
@@ -77,15 +80,16 @@ def _validate(command: options.Validate, invocation: options.Invocation, console
 
 def _load(command: options.Validate, console: Console) -> Loaded:
     """Load the study; write clean copies of its files on the way if asked, be it valid or not."""
+    around = surroundings(command.access, console.environ)
     if command.fix_gzip_names is None:
         folder = cache_folder(console.environ) if command.cache and not command.deep else None
         with closing(open_looks(folder)) as looks:
-            return load_study(command.manifests, environ=console.environ, local=Disk(looks), deep=command.deep)
+            return load_study(command.manifests, around=around, local=Disk(looks), deep=command.deep)
     from xnat_sync.cli.gzipcopies import RememberingDisk, write_copies
 
     disk = RememberingDisk()
     try:
-        return load_study(command.manifests, environ=console.environ, local=disk, deep=command.deep)
+        return load_study(command.manifests, around=around, local=disk, deep=command.deep)
     finally:
         write_copies(disk, command.fix_gzip_names, console)
 
@@ -94,7 +98,7 @@ def _schema(command: options.Schema, console: Console) -> int:
     """Print one of the JSON Schemas."""
     from xnat_sync.manifest.text.schema import schema_text
 
-    console.out.write(schema_text(f"{command.name}.v1.json"))
+    console.out.write(schema_text(f"{command.name}.v{_SCHEMA_VERSIONS.get(command.name, 1)}.json"))
     return Exit.DONE
 
 

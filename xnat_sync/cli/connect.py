@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from xnat_sync.cli.settings import EMBEDDED, Login, ask_password, ca_file_of, login_of, server_of
+from xnat_sync.cli.settings import EMBEDDED, Login, Server, ask_password, ca_file_of, login_of, server_of
 from xnat_sync.gateway.connection.connection import XnatConnection
 from xnat_sync.gateway.resilience.retry import RetryingFactory
 from xnat_sync.gateway.resilience.throttle import Limits
@@ -35,13 +35,15 @@ class StoppableFactory(RetryingFactory):
 
 @contextmanager
 def connected(
-    connection: Connection, console: Console, manifest_server: str | None, stop: Stop
+    connection: Connection, console: Console, other: Server | None, stop: Stop
 ) -> Iterator[tuple[StoppableFactory, str]]:
     """One login for the length of a block, with the server's address as the user gave it.
 
-    ``embedded:DIR`` starts the embedded server over that folder for as long. An interrupt breaks off all requests.
+    ``other`` is a server that a manifest or a stored plan names. ``embedded:DIR`` starts the embedded server over that
+    folder for as long. An interrupt breaks off all requests.
     """
-    given = server_of(connection, console.environ, manifest_server)
+    server = server_of(connection, console.environ, other)
+    given = server.url
     with ExitStack() as stack:
         if given.startswith(EMBEDDED):
             from xnat_sync.cli.embedded import ADMIN, running_on
@@ -54,7 +56,7 @@ def connected(
         else:
             url = given
             ask = ask_password if console.stdin.isatty() else None
-            login = login_of(connection, console.environ, url, ask)
+            login = login_of(connection, console.environ, server, ask)
         limits = Limits(bytes_a_second=connection.bwlimit, requests_a_second=connection.max_requests)
         trusted = ca_file_of(connection, console.environ) or True
         account = XnatConnection(url, user=login.user, password=login.password, verify=trusted, limits=limits)

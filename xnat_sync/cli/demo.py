@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from xnat_sync.cli.embedded import ADMIN, running_on
 from xnat_sync.cli.exits import Exit
+from xnat_sync.cli.output import wrong_place
 from xnat_sync.core.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ ignore:
   - {rule: XS524, reason: "nibabel's images keep remains of an older text in their headers"}
 defaults:
   session: {xsi_type: "xnat:mrSessionData"}
-  scan: {quality: usable}
 subjects:
   sub-01:
     gender: female
@@ -117,7 +117,7 @@ def write_images(folder: Path) -> None:
         for name, text in _SIDE_FILES.items():
             (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise UsageError(f"cannot write the demo's images: {error}") from error
+        raise wrong_place(error, "cannot write the demo's images") from error
 
 
 def _commands(manifest: Path, url: str, console: Console, run: Run) -> int:

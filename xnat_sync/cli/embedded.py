@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from xnat_sync.cli.exits import Exit
-from xnat_sync.cli.output import write_result
+from xnat_sync.cli.output import write_result, wrong_place
 from xnat_sync.core.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def running_on(directory: Path) -> Iterator[str]:
             directory.mkdir(parents=True, exist_ok=True)
             server = stack.enter_context(running(directory, user=ADMIN, password=ADMIN))
         except OSError as error:
-            raise UsageError(f"the embedded server cannot use {directory}: {error.strerror or error}") from error
+            raise wrong_place(error, f"the embedded server cannot use {directory}") from error
         yield server.url
 
 

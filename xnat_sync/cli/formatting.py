@@ -13,6 +13,7 @@ from xnat_sync.core.model.errors import LocalFileError, ManifestError
 from xnat_sync.core.text import count, visible
 from xnat_sync.manifest.formatting.formatter import normal_form
 from xnat_sync.manifest.sources import SourceReader
+from xnat_sync.manifest.surroundings import Fence, Surroundings
 from xnat_sync.manifest.text.problems import Problems
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def fmt(command: Format, invocation: Invocation, console: Console) -> int:
 
 def _formed(paths: Sequence[Path]) -> list[_Formed]:
     problems = Problems()
-    reader = SourceReader({}, problems)
+    reader = SourceReader(Surroundings(), Fence(paths), problems)
     found: list[_Formed] = []
     for path in dict.fromkeys(file for named in paths for file in reader.files_of(named)):
         before = reader.text_of(path)

@@ -15,6 +15,14 @@ DEFAULT_PORT = 8080
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What a manifest may read besides what belongs to its study: folders, and variables of the environment."""
+
+    allow_roots: tuple[Path, ...]
+    env: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
     """Which server, and as whom; ``None`` leaves it to the environment and the manifest."""
 
@@ -22,11 +30,6 @@ class Connection:
     user: str | None
     ca_file: Path | None
     jobs: int
-    compare: Compare
-    only: tuple[str, ...]
-    cache: bool
-    rehash: bool
-    check_disk: bool
     bwlimit: float | None
     """Bytes a second."""
     max_requests: float | None
@@ -34,10 +37,22 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """What is compared, and how: ``cache`` and ``rehash`` are about the digests of local files."""
+
+    compare: Compare
+    only: tuple[str, ...]
+    cache: bool
+    rehash: bool
+    check_disk: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Validate:
     """``xnat-sync validate``."""
 
     manifests: tuple[Path, ...]
+    access: Access
     deep: bool
     cache: bool
     fix_gzip_names: Path | None
@@ -56,7 +71,9 @@ class MakePlan:
     """``xnat-sync plan``."""
 
     manifests: tuple[Path, ...]
+    access: Access
     connection: Connection
+    comparison: Comparison
     out: Path | None
     detailed_exitcode: bool
     detail: bool
@@ -67,8 +84,10 @@ class Apply:
     """``xnat-sync apply``: ``saved`` is a stored plan, otherwise the manifests are planned first."""
 
     manifests: tuple[Path, ...]
+    access: Access
     saved: Path | None
     connection: Connection
+    comparison: Comparison
     yes: bool
     allow_delete: bool
     max_delete: int
@@ -86,7 +105,9 @@ class Verify:
     """``xnat-sync verify``."""
 
     manifests: tuple[Path, ...]
+    access: Access
     connection: Connection
+    comparison: Comparison
     download: bool
 
 
@@ -139,12 +160,13 @@ class FromCsv:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Init:
-    """``xnat-sync init``."""
+    """``xnat-sync init``: ``create`` lets `apply` make the project."""
 
     source: FromBids | FromCsv
     project: str | None
     out: Path
     force: bool
+    create: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +174,7 @@ class Render:
     """``xnat-sync render``: to standard output where ``out`` is ``None``."""
 
     manifests: tuple[Path, ...]
+    access: Access
     out: Path | None
 
 
@@ -161,6 +184,7 @@ class Explain:
 
     ref: str
     manifests: tuple[Path, ...]
+    access: Access
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +193,7 @@ class Pull:
 
     project: str
     connection: Connection
+    only: tuple[str, ...]
     out: Path
     files: Path | None
     bids: bool

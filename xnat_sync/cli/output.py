@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from xnat_sync.cli.exits import exit_of_error
-from xnat_sync.core.model.errors import LocalFileError, PlanError
+from xnat_sync.core.model.errors import LocalFileError, PlanError, UsageError
 from xnat_sync.core.model.refs import Level
+from xnat_sync.core.text import visible
+from xnat_sync.local.atomic_write import write_whole
 from xnat_sync.views.problems import problems_data, problems_text, summary_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from xnat_sync.cli.console import Console
@@ -21,6 +25,19 @@ if TYPE_CHECKING:
 
 
 ERROR_FORMAT = 1
+# What a file system answers to a name that makes no sense, or that this account may not use.
+_WRONG_PLACES = frozenset(
+    {
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.EEXIST,
+        errno.EACCES,
+        errno.EPERM,
+        errno.EROFS,
+        errno.ENAMETOOLONG,
+    }
+)
 WRITTEN_FORMAT = 1
 
 # What is no sign: delete, the second set of control characters, and what turns the direction of writing.
@@ -67,6 +84,33 @@ def written_data(
     counts = {f"{level.noun}s": numbers.get(level, 0) for level in (Level.SUBJECT, Level.SESSION, Level.SCAN)}
     said = {"format_version": WRITTEN_FORMAT, "manifest": str(manifest), **counts}
     return {**said, "left_out": list(left_out), "errors": errors}
+
+
+def write_file(path: Path, text: str, *, replace: bool = False, remedy: str = "--out names another file") -> None:
+    """Write a file for the user, all of it or nothing.
+
+    Raises:
+        UsageError: it is there already and may not be replaced, or its place is none.
+        OSError: this machine fails, for example since the disk is full.
+
+    """
+    try:
+        write_whole(path, text, replace=replace)
+    except FileExistsError:
+        raise UsageError(f"{path} exists; {remedy}") from None
+    except OSError as error:
+        raise wrong_place(error, f"cannot write {path}") from error
+
+
+def wrong_place(error: OSError, doing: str) -> UsageError | OSError:
+    """The error of a place that nothing can be written to, as wrong usage; one of the disk stays what it is."""
+    return UsageError(f"{doing}: {error.strerror or error}") if error.errno in _WRONG_PLACES else error
+
+
+def next_step(command: str, path: Path, *, allow_roots: Iterable[Path] = (), more: Sequence[str] = ()) -> str:
+    """The line that says what to type next, with the folders that a manifest may read from only when they are named."""
+    roots = [word for root in allow_roots for word in ("--allow-root", str(root))]
+    return f"Next: {visible(shlex.join(['xnat-sync', command, *more, *roots, str(path)]))}\n"
 
 
 def write_result(data: Mapping[str, Any], text: str, invocation: Invocation, console: Console) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from xnat_sync import __version__
 from xnat_sync.cli.options import DEFAULT_MANIFEST, DEFAULT_PORT
@@ -29,7 +29,13 @@ COMPARISONS = {"digest": Compare.READ, "size": Compare.SIZE}
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser whose complaints are errors of ours, so that wrong usage ends with 64 and 2 keeps one meaning."""
+    """A parser whose complaints are errors of ours, so that wrong usage ends with 64 and 2 keeps one meaning.
+
+    Options have one name each: half of one would stand for another as soon as there is another.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{**settings, "allow_abbrev": False})
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} ({self.prog} --help tells more)")
@@ -50,18 +56,14 @@ def build_parser() -> argparse.ArgumentParser:
     shared.add_argument("--debug", action="store_true", help="log every request to standard error")
     manifests = _Parser(add_help=False)
     manifests.add_argument("manifests", nargs="*", type=Path, metavar="MANIFEST", help=f"default {DEFAULT_MANIFEST}")
+    access = _access_parser()
     server = _server_parser()
+    comparing = _comparing_parser()
 
-    validate = commands.add_parser(
-        "validate", parents=[shared, manifests], help="check manifest and files; needs no server"
-    )
-    validate.add_argument("--deep", action="store_true", help="read every file to its end: gzip checksums, lost ends")
-    validate.add_argument("--no-cache", action="store_true", help="look into files anew that did not change")
-    validate.add_argument(
-        "--fix-gzip-names",
-        type=Path,
-        metavar="DIR",
-        help="copy what has names or times in its gzip header to DIR without them",
+    _add_validate(
+        commands.add_parser(
+            "validate", parents=[shared, manifests, access], help="check manifest and files; needs no server"
+        )
     )
     fmt = commands.add_parser(
         "fmt", parents=[shared, manifests], help="lay manifests out in their normal form, comments kept"
@@ -69,33 +71,58 @@ def build_parser() -> argparse.ArgumentParser:
     fmt.add_argument(
         "--check", action="store_true", help="write nothing; exit with 2 and the names of what would change"
     )
-    _add_plan(commands.add_parser("plan", parents=[shared, manifests, server], help="show what apply would do"))
+    _add_plan(
+        commands.add_parser(
+            "plan", parents=[shared, manifests, access, server, comparing], help="show what apply would do"
+        )
+    )
     _add_apply(
-        commands.add_parser("apply", parents=[shared, server], help="make the server say what the manifest says")
+        commands.add_parser(
+            "apply", parents=[shared, access, server, comparing], help="make the server say what the manifest says"
+        )
     )
     # Who verifies wants proof: a disk that rots changes bytes and no times.
-    proving = _server_parser(rehash=True)
-    verify = commands.add_parser("verify", parents=[shared, manifests, proving], help="is every byte there?")
+    proving = _comparing_parser(rehash=True)
+    verify = commands.add_parser(
+        "verify", parents=[shared, manifests, access, server, proving], help="is every byte there?"
+    )
     verify.add_argument("--download", action="store_true", help="read every file back instead of trusting digests")
     _add_pull(commands.add_parser("pull", parents=[shared, server], help="write the manifest of what a server holds"))
     render = commands.add_parser(
-        "render", parents=[shared, manifests], help="write the manifest out: no rules, no templates, no defaults"
+        "render",
+        parents=[shared, manifests, access],
+        help="write the manifest out: no rules, no templates, no defaults",
     )
     render.add_argument("--out", type=Path, metavar="FILE", help="a new file (default: standard output)")
-    explain = commands.add_parser("explain", parents=[shared], help="where each value of one object came from")
+    explain = commands.add_parser("explain", parents=[shared, access], help="where each value of one object came from")
     explain.add_argument("ref", metavar="REF", help="SUBJECT[/SESSION[/SCAN]], or the project's ID")
     explain.add_argument("manifests", nargs="*", type=Path, metavar="MANIFEST", help=f"default {DEFAULT_MANIFEST}")
     _add_init(commands.add_parser("init", parents=[shared], help="write the first manifest of what is there already"))
-    schema = commands.add_parser("schema", parents=[shared], help="print a JSON Schema")
+    schema = commands.add_parser("schema", help="print a JSON Schema")
     schema.add_argument("schema", nargs="?", choices=SCHEMAS, default="manifest")
     _add_serve(commands.add_parser("serve", parents=[shared], help="start the embedded XNAT-compatible server"))
-    demo = commands.add_parser("demo", parents=[shared], help="a real study on the embedded server, start to end")
-    demo.add_argument("--dir", type=Path, help="keep everything in this folder (default: a temporary one)")
-    demo.add_argument("--images", type=Path, metavar="DIR", help="only write the images, for the example manifests")
+    _add_demo(commands.add_parser("demo", help="a real study on the embedded server, start to end"))
     return parser
 
 
-def _server_parser(*, rehash: bool = False) -> _Parser:
+def _access_parser() -> _Parser:
+    access = _Parser(add_help=False)
+    group = access.add_argument_group("what a manifest may read")
+    group.add_argument(
+        "--allow-root",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder outside of the study that its root may be, or be in",
+    )
+    group.add_argument(
+        "--env", action="append", default=[], metavar="NAME", help="a variable of the environment for ${env:NAME}"
+    )
+    return access
+
+
+def _server_parser() -> _Parser:
     server = _Parser(add_help=False)
     group = server.add_argument_group("server")
     group.add_argument("--server", metavar="URL", help="address of the XNAT, or embedded:DIR")
@@ -109,6 +136,13 @@ def _server_parser(*, rehash: bool = False) -> _Parser:
         "--bwlimit", type=_rate, metavar="RATE", help="bytes a second at most, all files together: 500K, 10M"
     )
     group.add_argument("--max-requests", type=_rate, metavar="N", help="requests a second at most")
+    group.add_argument("--only", action="append", default=[], metavar="PATTERN", help="only SUBJECT[/SESSION[/SCAN…]]")
+    return server
+
+
+def _comparing_parser(*, rehash: bool = False) -> _Parser:
+    comparing = _Parser(add_help=False)
+    group = comparing.add_argument_group("comparison")
     group.add_argument(
         "--compare",
         choices=list(COMPARISONS),
@@ -126,8 +160,18 @@ def _server_parser(*, rehash: bool = False) -> _Parser:
     group.add_argument(
         "--check-disk", action="store_true", help="look at the files on the server's disk too, not at its catalogs only"
     )
-    group.add_argument("--only", action="append", default=[], metavar="PATTERN", help="only SUBJECT[/SESSION[/SCAN…]]")
-    return server
+    return comparing
+
+
+def _add_validate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--deep", action="store_true", help="read every file to its end: gzip checksums, lost ends")
+    parser.add_argument("--no-cache", action="store_true", help="look into files anew that did not change")
+    parser.add_argument(
+        "--fix-gzip-names",
+        type=Path,
+        metavar="DIR",
+        help="copy what has names or times in its gzip header to DIR without them",
+    )
 
 
 def _add_plan(parser: argparse.ArgumentParser) -> None:
@@ -182,6 +226,7 @@ def _add_init(parser: argparse.ArgumentParser) -> None:
         help="with --from-csv: MR or the like, for sessions that the table says no type of",
     )
     parser.add_argument("--project", metavar="ID", help="the project's ID (default: what the source says)")
+    parser.add_argument("--create", action="store_true", help="say that apply makes the project if it is missing")
     parser.add_argument("--out", type=Path, default=Path(DEFAULT_MANIFEST), metavar="FILE", help="default xnat.yaml")
     parser.add_argument("--force", action="store_true", help="overwrite the file if it exists")
 
@@ -194,6 +239,12 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--password", default="admin", help="password of the administrator (default admin)")
     parser.add_argument("--xnat-version", metavar="VERSION", help="version of XNAT to be")
     parser.add_argument("--faults", type=Path, metavar="FILE", help="faults to show, as JSON")
+
+
+def _add_demo(parser: argparse.ArgumentParser) -> None:
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--dir", type=Path, help="keep everything in this folder (default: a temporary one)")
+    only.add_argument("--images", type=Path, metavar="DIR", help="only write the images, for the example manifests")
 
 
 def _positive(text: str) -> int:

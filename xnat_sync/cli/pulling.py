@@ -7,10 +7,10 @@ import os
 from typing import TYPE_CHECKING
 
 from xnat_sync.cli.connect import connected
+from xnat_sync.cli.editor import schema_beside
 from xnat_sync.cli.exits import Exit
-from xnat_sync.cli.output import write_result
-from xnat_sync.cli.writingout import write_new
-from xnat_sync.core.formats.yaml_writer import yaml_text
+from xnat_sync.cli.output import next_step, write_file, write_result, wrong_place
+from xnat_sync.cli.settings import EMBEDDED, roots_to_name
 from xnat_sync.core.model.errors import IntegrityError, NotFound, Rejected, UsageError
 from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.core.text import count, visible
@@ -20,7 +20,8 @@ from xnat_sync.engine.stop import Stop
 from xnat_sync.gateway.read_only import ReadOnly
 from xnat_sync.local.atomic_write import arriving
 from xnat_sync.local.digest import md5_of
-from xnat_sync.manifest.from_remote import Pulled, choose, manifest_of
+from xnat_sync.manifest.formatting.manifest_text import manifest_text
+from xnat_sync.manifest.from_remote import Pulled, choose, manifest_of, narrowed
 from xnat_sync.views.progress import listener_for
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def pull(command: options.Pull, invocation: options.Invocation, console: Console
     """Write the manifest of a project, with its files if asked.
 
     Raises:
-        UsageError: the manifest is there already.
+        UsageError: the manifest is there already, or nothing has the name of one of ``only``.
         NotFound: there is no such project, or it is hidden.
 
     """
@@ -54,6 +55,7 @@ def pull(command: options.Pull, invocation: options.Invocation, console: Console
             state = harvest(command.project, pool)
             if not state.objects:
                 raise NotFound(f"there is no project {command.project}, or it may not be seen", status=404)
+            state = narrowed(state, command.only)
             pulled = choose(state, bids=command.bids)
             if command.files is not None:
                 listener.reading(f"bringing {count(len(pulled.places), 'file')}")
@@ -62,7 +64,10 @@ def pull(command: options.Pull, invocation: options.Invocation, console: Console
     if command.files is not None:
         command.files.mkdir(parents=True, exist_ok=True)
         root = os.path.relpath(command.files, command.out.parent)
-    write_new(command.out, yaml_text(manifest_of(pulled, state, server=server, root=root)))
+    # An embedded server is named on the command line only.
+    named = None if server.startswith(EMBEDDED) else server
+    data = manifest_of(pulled, state, server=named, root=root)
+    write_file(command.out, manifest_text(data, schema=schema_beside(command.out)))
     _tell(command, pulled, invocation, console)
     return Exit.PARTLY if pulled.left else Exit.DONE
 
@@ -72,10 +77,18 @@ def _bring(pulled: Pulled, state: RemoteState, folder: Path, pool: Pool[Reader])
     owners: dict[str, Ref] = {}
     for ref, place in pulled.places.items():
         owners.setdefault(place, ref)
-    futures = {
-        place: pool.submit(_download, ref, state.files[ref], folder / place) for place, ref in sorted(owners.items())
+    inside = folder.resolve()
+    refused = {
+        place: f"{folder / place} leads out of {folder}"
+        for place in owners
+        if not (folder / place).parent.resolve().is_relative_to(inside)
     }
-    refused = {place: why for place, future in futures.items() if (why := result_of(future))}
+    futures = {
+        place: pool.submit(_download, ref, state.files[ref], folder / place)
+        for place, ref in sorted(owners.items())
+        if place not in refused
+    }
+    refused |= {place: why for place, future in futures.items() if (why := result_of(future))}
     for ref, place in list(pulled.places.items()):
         if place in refused:
             pulled.left.append(f"file {ref.short}: {refused[place]}")
@@ -87,7 +100,8 @@ def _download(gateway: Reader, ref: Ref, held: RemoteFile, path: Path) -> str:
 
     Raises:
         IntegrityError: what came is not what the server's listing says.
-        UsageError: there is no room for it, or no permission.
+        UsageError: it cannot lie there, or this account may not put it there.
+        OSError: there is no room for it.
 
     """
     if os.path.lexists(path):
@@ -108,7 +122,7 @@ def _download(gateway: Reader, ref: Ref, held: RemoteFile, path: Path) -> str:
     except NotFound:
         return "the server lists it and does not have it"
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
+        raise wrong_place(error, f"cannot write {path}") from error
     return ""
 
 
@@ -122,8 +136,12 @@ def _tell(command: options.Pull, pulled: Pulled, invocation: options.Invocation,
         "files": len(pulled.places),
         "left_out": pulled.left,
     }
+    text = ""
+    if command.files is not None:
+        roots = roots_to_name(command.out, [command.files], console.environ)
+        text = next_step("validate", command.out, allow_roots=roots)
     words = [count(number, noun.removesuffix("s")) for noun, number in {**numbers, "files": len(pulled.places)}.items()]
     lines = [f"{command.out}: {', '.join(words)}", *(f"left out: {left}" for left in pulled.left[:_LEFT_SHOWN])]
     if len(pulled.left) > _LEFT_SHOWN:
         lines.append(f"left out: {len(pulled.left) - _LEFT_SHOWN:,} more")
-    write_result(data, "".join(f"{visible(line)}\n" for line in lines), invocation, console)
+    write_result(data, "".join(f"{visible(line)}\n" for line in lines) + text, invocation, console)

@@ -6,12 +6,14 @@ import json
 import os
 import re
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from xnat_sync.cli.editor import schema_beside
 from xnat_sync.cli.exits import Exit
 from xnat_sync.cli.options import FromBids
-from xnat_sync.cli.output import write_result, written_data
-from xnat_sync.core.formats.yaml_writer import yaml_text
+from xnat_sync.cli.output import next_step, write_file, write_result, written_data
+from xnat_sync.cli.settings import roots_to_name
 from xnat_sync.core.model.errors import LocalFileError, ManifestError, Severity, UsageError
 from xnat_sync.core.model.refs import Level
 from xnat_sync.core.text import count, visible
@@ -22,12 +24,13 @@ from xnat_sync.importers.csv_manifest import manifest_of as manifest_of_table
 from xnat_sync.importers.csv_table import read_table, xsi_type_of
 from xnat_sync.importers.files import Places, files_below, headings, start_of, text_of
 from xnat_sync.local.disk import Disk
+from xnat_sync.manifest.formatting.manifest_text import manifest_text
 from xnat_sync.manifest.load import load_study
+from xnat_sync.manifest.surroundings import Surroundings
 from xnat_sync.views.problems import problems_text, summary_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from xnat_sync.cli.console import Console
     from xnat_sync.cli.options import FromCsv, Init, Invocation
@@ -41,9 +44,13 @@ _TABLES = ("participants.tsv", "_sessions.tsv", "_scans.tsv")
 
 
 class _Draft(NamedTuple):
-    """A manifest, how many subjects, sessions and scans it has, what it cannot say, and what it was not asked to."""
+    """A manifest and the folder of its files.
+
+    And how many subjects, sessions and scans it has, what it cannot say, and what it was not asked to.
+    """
 
     data: Mapping[str, Plain]
+    root: Path
     numbers: tuple[int, int, int]
     left_out: Mapping[str, int]
     untouched: Sequence[str] = ()
@@ -60,43 +67,46 @@ def init(command: Init, invocation: Invocation, console: Console) -> int:
     """
     source = command.source
     draft = _of_bids(command, source) if isinstance(source, FromBids) else _of_csv(command, source)
-    note = "# create: true makes it if it is missing"
-    text = re.sub(r"^.*create: false.*$", rf"\g<0>  {note}", yaml_text(draft.data), count=1, flags=re.MULTILINE)
-    try:
-        with command.out.open("w" if command.force else "x", encoding="utf-8") as stream:
-            stream.write(text)
-    except FileExistsError:
-        raise UsageError(f"{command.out} exists; --force overwrites it, --out names another file") from None
-    except OSError as error:
-        raise UsageError(f"cannot write {command.out}: {error}") from error
+    text = manifest_text(_creating(draft.data, create=command.create), schema=schema_beside(command.out))
+    if not command.create:
+        note = "# create: true makes it if it is missing"
+        text = re.sub(r"^.*create: false.*$", rf"\g<0>  {note}", text, count=1, flags=re.MULTILINE)
+    remedy = "--force overwrites it, --out names another file"
+    write_file(command.out, text, replace=command.force, remedy=remedy)
     left = [f"{count(number, 'line')} about {what}" for what, number in sorted(draft.left_out.items())]
-    errors = _errors_of(command.out, console)
+    errors = _errors_of(command.out, draft.root, console)
     numbers = dict(zip(_LEVELS, draft.numbers, strict=True))
     data = written_data(command.out, numbers, [*left, *draft.untouched], errors=len(errors))
     said = ", ".join(count(number, level.noun) for level, number in numbers.items())
     lines = [f"{command.out}: {said}"]
     lines += [*(f"left out: {what}" for what in left), *(f"not taken: {what}" for what in draft.untouched)]
     text = "".join(f"{visible(line)}\n" for line in lines)
-    text += _outlook(command.out, errors)
+    roots = roots_to_name(command.out, [draft.root], console.environ)
+    text += _outlook(command.out, errors) if errors else next_step("validate", command.out, allow_roots=roots)
     write_result(data, text, invocation, console)
     if errors:
         return Exit.NOT_VALID
     return Exit.PARTLY if draft.left_out else Exit.DONE
 
 
+def _creating(data: Mapping[str, Plain], *, create: bool) -> Mapping[str, Plain]:
+    """A draft that says whether the project may be made."""
+    project = data["project"]
+    assert isinstance(project, dict)
+    return {**data, "project": {**project, "create": create}}
+
+
 def _outlook(manifest: Path, errors: Sequence[Problem]) -> str:
-    """What is to be done with a manifest that was written."""
-    if not errors:
-        return f"Next: xnat-sync validate {visible(str(manifest))}\n"
+    """What is to be done with a manifest that was written and is not valid yet."""
     more = f"… and {len(errors) - _ERRORS_SHOWN} more\n" if len(errors) > _ERRORS_SHOWN else ""
     told = problems_text(errors[:_ERRORS_SHOWN])
     return f"{told}{more}{visible(str(manifest))} is written, and not valid yet: {summary_text(errors)}\n"
 
 
-def _errors_of(manifest: Path, console: Console) -> list[Problem]:
+def _errors_of(manifest: Path, root: Path, console: Console) -> list[Problem]:
     """What is wrong with a manifest and its files: two things with one label, an image that is none."""
     try:
-        load_study([manifest], environ=console.environ, local=Disk())
+        load_study([manifest], around=Surroundings(environ=console.environ, allow_roots=(root,)), local=Disk())
     except ManifestError as error:
         return [found for found in error.problems if found.severity is Severity.ERROR]
     return []
@@ -124,7 +134,7 @@ def _of_bids(command: Init, source: FromBids) -> _Draft:
     )
     subjects, sessions = {image.subject for image in found.images}, {image.folder for image in found.images}
     numbers = (len(subjects), len(sessions), len(found.images))
-    return _Draft(drafted.data, numbers, {}, _untouched(found.skipped, drafted.lost))
+    return _Draft(drafted.data, root, numbers, {}, _untouched(found.skipped, drafted.lost))
 
 
 def _untouched(skipped: Mapping[str, int], lost: Mapping[str, int]) -> list[str]:
@@ -156,7 +166,7 @@ def _of_csv(command: Init, source: FromCsv) -> _Draft:
     data = manifest_of_table(table, project=project, root=root, locate=places.locate, session_type=session_type)
     if table.problems:
         raise ManifestError(table.problems)
-    return _Draft(data, counts_of(data), table.left_out)
+    return _Draft(data, Path(places.root), counts_of(data), table.left_out)
 
 
 def _project_in(table: Table, asked: str | None, file: Path) -> str:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xnat_sync.cli import options
 from xnat_sync.cli.exits import Exit
-from xnat_sync.cli.output import write_result, written_data
-from xnat_sync.core.formats.yaml_writer import yaml_text
+from xnat_sync.cli.output import next_step, write_file, write_result, written_data
+from xnat_sync.cli.settings import roots_to_name, surroundings
 from xnat_sync.core.model.errors import Severity, UsageError
 from xnat_sync.core.model.refs import Level
 from xnat_sync.core.planning.prune import rule_at
@@ -18,6 +17,7 @@ from xnat_sync.core.text import visible
 from xnat_sync.local.disk import Disk
 from xnat_sync.manifest.desired.provenance import Trace, layer_of
 from xnat_sync.manifest.explicit import explicit_manifest
+from xnat_sync.manifest.formatting.manifest_text import manifest_text
 from xnat_sync.manifest.load import Loaded, load_study
 from xnat_sync.views.problems import problems_text
 
@@ -43,42 +43,29 @@ def dispatch_writing_out(
     return _explain(command, invocation, console)
 
 
-def write_new(path: Path, text: str) -> None:
-    """Write a file that is not there yet.
-
-    Raises:
-        UsageError: it is there, or cannot be written.
-
-    """
-    try:
-        with path.open("x", encoding="utf-8") as stream:
-            stream.write(text)
-    except FileExistsError:
-        raise UsageError(f"{path} exists; --out names another file") from None
-    except OSError as error:
-        with suppress(OSError):
-            path.unlink()  # Half a manifest is none.
-        raise UsageError(f"cannot write {path}: {error}") from error
-
-
 def _render(command: options.Render, invocation: options.Invocation, console: Console) -> int:
-    loaded = load_study(command.manifests, environ=console.environ, local=Disk())
+    loaded = load_study(command.manifests, around=surroundings(command.access, console.environ), local=Disk())
     warnings = [found for found in loaded.problems if found.severity is Severity.WARNING]
     console.err.write(problems_text(warnings))
     folder = command.out.parent if command.out else Path()
     data = explicit_manifest(loaded, folder.resolve())
     if command.out is not None:
-        write_new(command.out, yaml_text(data))
+        write_file(command.out, manifest_text(data))
         numbers = Counter(ref.level for ref in loaded.desired.objects)
-        write_result(written_data(command.out, numbers), f"{visible(str(command.out))} written\n", invocation, console)
+        text = f"{visible(str(command.out))} written\n"
+        roots = roots_to_name(command.out, loaded.roots, console.environ)
+        text += next_step("validate", command.out, allow_roots=roots) if roots else ""
+        write_result(written_data(command.out, numbers), text, invocation, console)
     else:
-        write_result(data, yaml_text(data), invocation, console)
+        write_result(data, manifest_text(data), invocation, console)
     return Exit.DONE
 
 
 def _explain(command: options.Explain, invocation: options.Invocation, console: Console) -> int:
     trace = Trace(command.ref)
-    loaded = load_study(command.manifests, environ=console.environ, local=Disk(), trace=trace)
+    loaded = load_study(
+        command.manifests, around=surroundings(command.access, console.environ), local=Disk(), trace=trace
+    )
     if not trace.values:
         raise UsageError(f"nothing in the manifest has the name {command.ref!r} (SUBJECT[/SESSION[/SCAN]])")
     ref = min(trace.values)

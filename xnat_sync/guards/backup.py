@@ -68,9 +68,8 @@ def _keep(gateway: Reader, ref: Ref, folder: Path) -> None:
         record = gateway.record(ref)
         if holds_derived(record):
             raise IntegrityError(f"{ref.short} holds assessments or reconstructions, whose files are not kept", ref=ref)
-        path = _path_of(ref, folder) / "record.xml"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(record)
+        with arriving(_path_of(ref, folder) / "record.xml") as target:
+            target.write(record)
 
 
 def _files_of(gateway: Reader, ref: Ref) -> Iterator[RemoteFile]:

@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.model.changes import Action
-from xnat_sync.core.model.errors import Locked
+from xnat_sync.core.model.errors import LocalFileError, Locked
 from xnat_sync.core.model.listener import Listener
 from xnat_sync.core.model.lock_owner import Holder
 from xnat_sync.core.model.outcome import Status
 from xnat_sync.core.model.refs import Level
 from xnat_sync.guards.remote_lock import Marker
+from xnat_sync.local.own_folder import OwnFolder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -137,12 +138,18 @@ class _LocalLock:
         self._file: int | None = None
 
     def take(self, me: Holder, *, force: bool) -> Holder | None:
-        """Take it; who holds it otherwise. Where no file can be locked, nobody holds it."""
+        """Take it; who holds it otherwise. Where no file can be locked, nobody holds it.
+
+        Raises:
+            LocalFileError: what has its name is none of ours.
+
+        """
+        own = OwnFolder(self._path.parent)
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            own.make()
             if force:
-                self._path.unlink(missing_ok=True)
-            file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+                own.remove(self._path.name)
+            file = own.open(self._path.name)
         except OSError as error:
             self._tell.reading(f"no lock on this machine: {error.strerror}")
             return None
@@ -156,11 +163,20 @@ class _LocalLock:
             os.close(file)
             self._tell.reading(f"no lock on this machine: {error.strerror}")
             return None
+        self._require_ours(file)
         with suppress(OSError):  # Without room for the name of its holder it is a lock all the same.
             os.ftruncate(file, 0)
             os.pwrite(file, me.to_text().encode(), 0)
         self._file = file
         return None
+
+    def _require_ours(self, file: int) -> None:
+        """Leave a file alone that holds anything else than who held the lock before: a checkout may bring it along."""
+        found = os.pread(file, 4096, 0).decode("utf-8", "replace")
+        if found and Holder.from_text(found) is None:
+            os.close(file)
+            message = "is no lock of xnat-sync, though it has the name of one: look at what it is, then remove it"
+            raise LocalFileError(message, path=str(self._path))
 
     def release(self) -> None:
         """Give it back. The file stays: taking it away could take it from the next holder."""

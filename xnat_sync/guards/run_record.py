@@ -6,6 +6,7 @@ For people, for ``apply --retry``, and for whoever is asked later. Nothing else 
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 from contextlib import suppress
@@ -17,6 +18,7 @@ from xnat_sync.core.model.errors import UsageError
 from xnat_sync.core.model.listener import Listener
 from xnat_sync.core.model.outcome import Status
 from xnat_sync.core.model.refs import Ref
+from xnat_sync.local.own_folder import OwnFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 RECORD_FORMAT = 1
 FOLDER = ".xnat-sync"
 LAST = "last"
+_RUNS, _IGNORE, _SUFFIX = "runs", ".gitignore", ".jsonl"
 _RUN = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 _DONE = frozenset({Status.APPLIED.value, Status.UNCHANGED.value})
 
@@ -37,17 +40,29 @@ def state_folder(manifest: Path) -> Path:
     return (path if path.is_dir() else path.parent) / FOLDER
 
 
+def check_state_folder(folder: Path) -> None:
+    """Refuse a folder that leads elsewhere: a checkout may bring along a link of that name.
+
+    Raises:
+        LocalFileError: the folder, or what is kept in it, is none of ours.
+
+    """
+    OwnFolder(folder).check(_RUNS, _IGNORE)
+
+
 def make_state_folder(folder: Path) -> None:
     """Make the folder, out of git's sight.
 
     Raises:
+        LocalFileError: it, or what is kept in it, is none of ours.
         OSError: it cannot be made.
 
     """
-    (folder / "runs").mkdir(parents=True, exist_ok=True)
-    ignore = folder / ".gitignore"
-    if not ignore.exists() or not ignore.stat().st_size:
-        ignore.write_text("*\n", encoding="utf-8")
+    own = OwnFolder(folder)
+    own.make(_RUNS)
+    if not own.size(_IGNORE):
+        with os.fdopen(own.open(_IGNORE), "w", encoding="utf-8") as ignore:
+            ignore.write("*\n")
 
 
 def new_run() -> str:
@@ -59,13 +74,18 @@ class RunRecord(Listener):
     """Writes the record of one run. A folder that cannot be written costs the record and one warning, no more."""
 
     def __init__(self, folder: Path, run: str, plan: Plan, about: dict[str, str]) -> None:
-        """Open the record; ``about`` are words for its first line (version, server, reason)."""
+        """Open the record; ``about`` are words for its first line (version, server, reason).
+
+        Raises:
+            LocalFileError: the folder, or what is in it, is none of ours.
+
+        """
         self.warning = ""
         self.fingerprint = plan.fingerprint
         self._file: TextIO | None = None
         try:
             make_state_folder(folder)
-            self._file = (folder / "runs" / f"{run}.jsonl").open("x", encoding="utf-8")
+            self._file = os.fdopen(OwnFolder(folder).create(f"{_RUNS}/{run}{_SUFFIX}"), "w", encoding="utf-8")
         except OSError as error:
             self._give_up(error)
         self._write(
@@ -138,18 +158,20 @@ def read_past(folder: Path, run: str) -> Past:
 
     Raises:
         UsageError: there is no such run, or its record cannot be understood.
+        LocalFileError: the folder, or the record, is none of ours.
 
     """
+    own = OwnFolder(folder)
     if run == LAST:
-        known = sorted(path.stem for path in (folder / "runs").glob("*.jsonl"))
+        known = [name.removesuffix(_SUFFIX) for name in own.names(_RUNS) if name.endswith(_SUFFIX)]
         if not known:
             raise UsageError(f"no run is recorded in {folder}")
         run = known[-1]
     if not _RUN.fullmatch(run):
         raise UsageError(f"{run!r} is no name of a run, like 20240301T120000Z-1a2b3c")
     try:
-        with (folder / "runs" / f"{run}.jsonl").open(encoding="utf-8") as file:
-            lines = [json.loads(line) for line in file if line.endswith("\n")]
+        whole = own.read(f"{_RUNS}/{run}{_SUFFIX}").rpartition("\n")[0]
+        lines = [json.loads(line) for line in whole.split("\n")]
         statuses = {Ref.parse(line["ref"]): line["status"] for line in lines if "ref" in line}
         project = str(lines[0]["project"])
     except (OSError, ValueError, KeyError, TypeError, IndexError, RecursionError) as error:

@@ -83,7 +83,7 @@ class _Writer:
             "version": 1,
             "project": own,
             "root": root,
-            "defaults": {"session": {"xsi_type": f"xnat:{self._usual}SessionData"}, "scan": {"quality": "usable"}},
+            "defaults": {"session": {"xsi_type": f"xnat:{self._usual}SessionData"}},
             "discover": [*self._rules(), *({"path": path, "skip": True} for path in self._skipped())],
             "scan_templates": self._templates(),
         }

@@ -144,7 +144,7 @@ class FileFinder:
         except OSError as error:
             return _missing(path, name, error)
         if not self._inside(root, path, linked=linked):
-            return Breach(rule="XS204", summary=f"{name!r} leads out of the root")
+            return Breach(rule="XS204", summary=f"{name!r} leads out of the root, or to what git keeps for itself")
         if stat.S_ISDIR(status.st_mode):
             return _not_regular(name, "a folder") if plain else None
         if not stat.S_ISREG(status.st_mode):
@@ -164,7 +164,9 @@ class FileFinder:
         return self._judged[place]
 
     def _leads_into(self, root: str, real: str) -> bool:
-        return real.startswith(self._real_folder(root).rstrip("/") + "/")
+        above = self._real_folder(root).rstrip("/") + "/"
+        # A checkout's settings may hold a token; what git-annex keeps is the content of files.
+        return real.startswith(above) and ("/.git/" not in real or "/annex/objects/" in real)
 
     def _real_folder(self, folder: str) -> str:
         if folder not in self._real:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from xnat_sync.core.formats.bids import path_in_tree
 from xnat_sync.core.formats.manifest_tree import ExplicitTree, exactly
 from xnat_sync.core.model.attributes import CUSTOM_PREFIX, Attribute, attribute_of
+from xnat_sync.core.model.errors import UsageError
 from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.core.model.values import value_error, without_backslashes
 from xnat_sync.manifest.desired.label_rules import (
@@ -19,6 +20,8 @@ from xnat_sync.manifest.desired.label_rules import (
 from xnat_sync.manifest.text.environment import uses_environment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from xnat_sync.core.model.state import RemoteFile, RemoteObject, RemoteState
 
 
@@ -33,6 +36,25 @@ class Pulled:
     objects: dict[Ref, RemoteObject] = field(default_factory=dict)
     places: dict[Ref, str] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
+
+
+def narrowed(state: RemoteState, patterns: Iterable[str]) -> RemoteState:
+    """The part of a project that some patterns name, with all that it lies in; everything where there are none.
+
+    Raises:
+        UsageError: a pattern names nothing.
+
+    """
+    patterns = tuple(patterns)
+    if not patterns:
+        return state
+    for pattern in patterns:
+        if not any(ref.is_named(pattern) for ref in (*state.objects, *state.files)):
+            raise UsageError(f"only {pattern!r}: nothing on the server has that name (SUBJECT[/SESSION[/SCAN…]])")
+    files = {ref: file for ref, file in state.files.items() if any(map(ref.is_named, patterns))}
+    objects = {ref for ref in state.objects if any(map(ref.is_named, patterns))}
+    kept = objects | {above for ref in (*objects, *files) for above in ref.ancestors()}
+    return replace(state, objects={ref: held for ref, held in state.objects.items() if ref in kept}, files=files)
 
 
 def choose(state: RemoteState, *, bids: bool) -> Pulled:

@@ -83,6 +83,8 @@ def _discreet(node: Node) -> Origin:
 def _check_server(node: Node, problems: Problems) -> None:
     text = str(node.text)
     if text.startswith(EMBEDDED):
+        # It would make a database in whatever folder the manifest names.
+        problems.add("XS038", "a manifest cannot name an embedded server", node.origin())
         return
     try:
         parts = urlsplit(text)

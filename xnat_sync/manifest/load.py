@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +21,8 @@ from xnat_sync.manifest.discovery.expander import Expander
 from xnat_sync.manifest.discovery.part import Part
 from xnat_sync.manifest.header_checks import agreed_server, check_versions, project_of
 from xnat_sync.manifest.sources import Source, SourceReader
-from xnat_sync.manifest.text.document import shown
+from xnat_sync.manifest.surroundings import ROOTS_VARIABLE, Fence, Surroundings, real_path
+from xnat_sync.manifest.text.document import FromEnvironment, shown
 from xnat_sync.manifest.text.problems import Problems
 
 if TYPE_CHECKING:
@@ -29,8 +32,10 @@ if TYPE_CHECKING:
     from xnat_sync.core.model.refs import Ref
     from xnat_sync.core.model.state import DesiredState
     from xnat_sync.manifest.desired.provenance import Trace
+    from xnat_sync.manifest.text.document import Node
 
 _UNKNOWN = "PROJECT"
+_ROOT_ELSEWHERE = "XS218"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,13 +60,13 @@ class Loaded:
 def load_study(
     paths: Sequence[Path],
     *,
-    environ: Mapping[str, str],
     local: LocalSide,
+    around: Surroundings | None = None,
     check_md5: bool = True,
     deep: bool = False,
     trace: Trace | None = None,
 ) -> Loaded:
-    """Read manifests and folders of manifests as one study.
+    """Read manifests and folders of manifests as one study, as far as their surroundings allow.
 
     With ``check_md5`` every file whose digest is stated is read whole; with ``deep`` every file is, to its end, and
     the desired state has the digest of each. A ``trace`` learns where values were written.
@@ -70,12 +75,13 @@ def load_study(
         ManifestError: something is wrong; it has every problem, warnings too.
 
     """
-    problems = Problems()
-    sources = SourceReader(environ, problems, local).read(paths)
+    problems, around = Problems(), around or Surroundings()
+    fence = Fence(paths, around.allow_roots)
+    sources = SourceReader(around, fence, problems, local).read(paths)
     check_versions(sources, problems)
     server = agreed_server(sources, problems)
     project = project_of(sources, problems)
-    contexts = _contexts(sources, local, problems)
+    contexts = _contexts(sources, _roots(sources, fence, problems), local, problems)
     parts = [contexts[source.path] for source in sources]
     hand_over(parts, problems)
     study = build(project or _UNKNOWN, parts, local, problems, trace)
@@ -105,7 +111,9 @@ def load_study(
     )
 
 
-def _contexts(sources: Sequence[Source], local: LocalSide, problems: Problems) -> dict[Path, Part]:
+def _contexts(
+    sources: Sequence[Source], roots: Mapping[Path, str], local: LocalSide, problems: Problems
+) -> dict[Path, Part]:
     """The root and defaults of each document: its own over those of the one that includes it."""
     done: dict[Path, Part] = {}
     templates: dict[Path, Templates] = {}
@@ -118,13 +126,13 @@ def _contexts(sources: Sequence[Source], local: LocalSide, problems: Problems) -
         known = templates[source.includer.path] if source.includer else Templates()
         top = source.document.root()
         templates[source.path] = known.within(top)
-        root = _root(source, above.root if above else None, problems)
+        root = roots[source.path]
         part = Part(
             top=top,
             scope=Scope(
                 root=root,
                 defaults=(above.defaults if above else Defaults()).within(top, problems),
-                rootless=not Path(root).is_dir(),
+                rootless=not os.path.isdir(root),  # noqa: PTH112 - see `_root`
             ),
             lineage=(*(includer.lineage if includer else ()), top),
             expander=Expander.of(top, root, templates[source.path], local, problems),
@@ -137,11 +145,46 @@ def _contexts(sources: Sequence[Source], local: LocalSide, problems: Problems) -
     return done
 
 
-def _root(source: Source, inherited: str | None, problems: Problems) -> str:
-    said = source.document.root().entries().get("root")
-    if said is None:
-        return inherited or str(source.path.parent.resolve())
-    root = (source.path.parent / (said.text or "")).resolve()
-    if not root.is_dir():
-        problems.add("XS214", f"the root {shown(said.text or '')} is not a folder", said.origin())
-    return str(root)
+def _roots(sources: Sequence[Source], fence: Fence, problems: Problems) -> dict[Path, str]:
+    """The folder that the files of each document lie in, before anything in it is looked at.
+
+    Raises:
+        ManifestError: one leads out of the study; the rest of the manifests is not read any further.
+
+    """
+    roots: dict[Path, str] = {}
+
+    def root_of(source: Source) -> str:
+        if source.path not in roots:
+            said = source.document.root().entries().get("root")
+            if said is not None:
+                roots[source.path] = _root(source, said, fence, problems)
+            elif source.document.root().has("root"):
+                # What it says makes no sense, which is told: no folder, and no file that is missing in another one.
+                roots[source.path] = str(source.path)
+            elif source.includer is not None:
+                roots[source.path] = root_of(source.includer)
+            else:
+                roots[source.path] = str(source.path.parent.resolve())
+        return roots[source.path]
+
+    for source in sources:
+        root_of(source)
+    found = problems.sorted()
+    if any(problem.rule == _ROOT_ELSEWHERE for problem in found):
+        raise ManifestError(found)
+    return roots
+
+
+def _root(source: Source, said: Node, fence: Fence, problems: Problems) -> str:
+    """The folder that a manifest names as its root, be it fit to be read from or not."""
+    written = said.text or ""
+    root = real_path(source.path.parent / written)
+    if root is not None and not fence.admits(root):
+        told = root if not isinstance(written, FromEnvironment) else "DIR"
+        hint = f"if that is meant, say --allow-root {shlex.quote(str(told))}, or set {ROOTS_VARIABLE} to it"
+        summary = f"the root {shown(written)} lies outside of this folder, the manifest's folder and its git checkout"
+        problems.add(_ROOT_ELSEWHERE, summary, said.origin(), hint=hint)
+    elif root is None or not os.path.isdir(root):  # noqa: PTH112 - unlike the method it never raises
+        problems.add("XS214", f"the root {shown(written)} is not a folder", said.origin())
+    return str(root or source.path.parent)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -15,9 +16,10 @@ from xnat_sync.manifest.text.parser import parse
 from xnat_sync.manifest.text.schema import check
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from xnat_sync.core.model.local_port import Memory
+    from xnat_sync.manifest.surroundings import Fence, Surroundings
     from xnat_sync.manifest.text.document import Document, Node
     from xnat_sync.manifest.text.problems import Problems
 
@@ -39,19 +41,18 @@ class Source:
 class SourceReader:
     """Reads every manifest once, however often it is named."""
 
-    def __init__(self, environ: Mapping[str, str], problems: Problems, memory: Memory | None = None) -> None:
-        self._environ = environ
+    def __init__(self, around: Surroundings, fence: Fence, problems: Problems, memory: Memory | None = None) -> None:
+        self._around = around
+        self._fence = fence
         self._memory = memory
         self._problems = problems
         self._here = Path.cwd()
-        self._allowed = {self._here.resolve()}
         self._sources: dict[Path, Source | None] = {}
 
     def read(self, paths: Sequence[Path]) -> tuple[Source, ...]:
         """The manifests that some files and folders stand for, with all that they include, sorted by path."""
         for path in paths:
             for file in self.files_of(path):
-                self._allowed.update(_neighbourhood(file))
                 self._load(file, ())
         found = [source for source in self._sources.values() if source]
         return tuple(sorted(found, key=lambda source: source.path))
@@ -66,7 +67,7 @@ class SourceReader:
     def files_of(self, path: Path) -> Iterator[Path]:
         """The manifest that a path names, or those in a folder that it names."""
         absolute = self._here / path
-        if not absolute.is_dir():
+        if not os.path.isdir(absolute):  # noqa: PTH112 - unlike the method it never raises
             yield absolute
             return
         inside = sorted(file for file in absolute.iterdir() if file.suffix in SUFFIXES and file.is_file())
@@ -90,7 +91,7 @@ class SourceReader:
         source = Source(path=path, document=document)
         self._sources[key] = source
         if document.may_use_environment:
-            fill_in(document, self._environ, self._problems)
+            fill_in(document, self._around, self._problems)
         check(document, self._problems)
         for node in _includes(document):
             for below in self._matches(path, node):
@@ -116,33 +117,30 @@ class SourceReader:
     def _matches(self, path: Path, node: Node) -> list[Path]:
         """The files of one include pattern, relative to the manifest that says it."""
         pattern = str(node.text)
-        if not any(character in pattern for character in "*?["):
-            named = path.parent / pattern
-            if not self._is_near(named):
-                self._problems.add("XS016", f"the include {shown(node.text or '')} leads elsewhere", node.origin())
-                return []
-            if named.is_file():
-                return [named]
+        fixed, wild = _split(pattern)
+        base = path.parent / fixed
+        if not self._fence.admits(base) or ".." in wild:
+            self._problems.add("XS016", f"the include {shown(node.text or '')} leads elsewhere", node.origin())
+            return []
+        if not wild:
+            if os.path.isfile(base):  # noqa: PTH113 - unlike the method it never raises
+                return [base]
             self._problems.add("XS011", f"the include {shown(node.text or '')} is no file", node.origin())
             return []
-        base = Path(pattern).anchor
-        matches = Path(base).glob(pattern.removeprefix(base)) if base else path.parent.glob(pattern)
-        files = sorted(match for match in matches if self._is_near(match) and match.is_file())
+        files = sorted(match for match in _matching(base, wild) if self._fence.admits(match) and match.is_file())
         if not files:
             self._problems.add("XS011", f"the include {shown(node.text or '')} matches no file", node.origin())
         return files
 
-    def _is_near(self, path: Path) -> bool:
-        """Whether a file may be included: a problem shows the line where it is, and who wrote the include may not know.
-
-        Links count for where they lead.
-        """
-        real = path.resolve()
-        return any(real.is_relative_to(folder) for folder in self._allowed)
-
     def text_of(self, path: Path) -> str | None:
-        """The text of a manifest; what keeps it from being read is noted."""
+        """The text of a manifest; what keeps it from being read is noted.
+
+        A problem shows the line where it is: a link in a checkout must not lead to other people's files.
+        """
         origin = self._top_of(path)
+        if not self._fence.admits(path):
+            self._problems.add("XS016", f"the manifest {origin.file} leads to a file elsewhere", origin)
+            return None
         try:
             with path.open("rb") as file:
                 # In pieces: one read of so much would take the memory for all of it first.
@@ -171,13 +169,6 @@ class SourceReader:
         return document
 
 
-def _neighbourhood(manifest: Path) -> Iterator[Path]:
-    """The folders that a manifest named on the command line may include from: its own, and its git checkout."""
-    folder = manifest.resolve().parent
-    yield folder
-    yield from (above for above in (folder, *folder.parents) if (above / ".git").exists())
-
-
 def _includes(document: Document) -> Iterator[Node]:
     include = document.root().entries().get("include")
     if include is None:
@@ -186,3 +177,17 @@ def _includes(document: Document) -> Iterator[Node]:
         yield from (item for item in include.sound() if item.text)
     elif include.text:
         yield include
+
+
+def _split(pattern: str) -> tuple[str, list[str]]:
+    """The folder that a pattern begins with, or the file that it names, and the parts from the first wild one on."""
+    parts = pattern.split("/")
+    first = next((index for index, part in enumerate(parts) if any(sign in part for sign in "*?[")), len(parts))
+    return "/".join(parts[:first]) or ("/" if pattern.startswith("/") else "."), parts[first:]
+
+
+def _matching(folder: Path, wild: list[str]) -> list[Path]:
+    try:
+        return list(folder.glob("/".join(wild)))
+    except (OSError, ValueError):  # Two stars beside other characters, a name that is too long.
+        return []

@@ -92,17 +92,33 @@ def test_a_stream_without_room_is_told(shell: Callable[..., subprocess.Completed
 
 def test_a_disk_without_room_is_told(shell: Callable[..., subprocess.CompletedProcess[str]]) -> None:
     assert shell("$XS apply --yes study.yaml").returncode == 0
-    for line, said in (
-        ("$XS pull --project P --out p.yaml --files files", "cannot write files/"),
-        ("$XS render study.yaml --out r.yaml", "cannot write r.yaml"),
-        ("$XS plan study.yaml --out plan.json", "cannot write the plan"),
+    assert shell("$XS plan study.yaml --out plan.json").returncode == 0
+    before = shell("cat plan.json").stdout
+    for line, path in (
+        ("$XS pull --project P --out p.yaml --files files", "files/sub-01/sub-01_ses-01/2/NIFTI/sub-01_ses-01_T1w.nii"),
+        ("$XS pull --project P --out p.yaml", "p.yaml"),
+        ("$XS render study.yaml --out r.yaml", "r.yaml"),
+        ("$XS init --from-bids images --out i.yaml", "i.yaml"),
+        ("$XS plan study.yaml --out plan.json", "plan.json"),
     ):
         # No file may be larger than nothing; what is written elsewhere by the way, a cache, is not missed.
         done = shell(f"ulimit -f 0; {line}")
-        assert done.returncode == 64, done.stderr
+        assert done.returncode == 1, done.stderr
         assert "Traceback" not in done.stderr
-        assert said in done.stderr
-    assert shell("find . -name '*.part' -o -name '[pr].yaml'").stdout == ""
+        assert f"xnat-sync: {path}: File too large" in done.stderr
+    assert shell("find . -name '*.part' -o -name '[pir].yaml'").stdout == ""
+    assert shell("cat plan.json").stdout == before
+
+
+@pytest.mark.parametrize("out", ["nowhere/p.json", "images/p.json/q.json", "x" * 300 + ".json"])
+def test_a_plan_that_can_lie_nowhere_is_wrong_usage(
+    cli: Cli, study: Path, monkeypatch: pytest.MonkeyPatch, out: str
+) -> None:
+    monkeypatch.chdir(study.parent)
+    done = cli("plan", study, "--out", out)
+    assert done.status == 64
+    assert f"cannot write {out}" in done.err
+    assert not (study.parent / "nowhere").exists()
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
@@ -162,7 +178,11 @@ def test_a_stored_plan_finds_its_embedded_server_from_anywhere(
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    assert cli("apply", "--yes", study.with_name("p.json"), environ={"XNAT_SYNC_SERVER": ""}).status == 0
+    there = ("--server", f"embedded:{study.parent / 'here'}")
+    refused = cli("apply", "--yes", study.with_name("p.json"), environ={"XNAT_SYNC_SERVER": ""})
+    assert refused.status == 64
+    assert " ".join(there) in refused.err
+    assert cli("apply", "--yes", study.with_name("p.json"), *there).status == 0
     assert list(elsewhere.iterdir()) == []
     monkeypatch.chdir(study.parent)
     assert cli("plan", study, "--server", "embedded:here", "--detailed-exitcode").status == 0

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from xnat_sync.core.model import json_values
 from xnat_sync.core.model.defects import Damage
 from xnat_sync.core.model.policy import Compare, SyncPolicy
 from xnat_sync.core.model.refs import Level, Ref
@@ -22,7 +23,7 @@ from xnat_sync.core.model.state import FileSpec, ObjectSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PLAN_FORMAT = 1
+PLAN_FORMAT = 2
 
 
 class Action(enum.Enum):
@@ -112,26 +113,64 @@ class Change:
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Change:
         """The inverse of `to_data`; malformed data is a ``ValueError``, ``KeyError`` or ``TypeError``."""
-        ref = Ref.parse(data["ref"])
+        ref = Ref.parse(json_values.text(data, "ref"))
         wanted: ObjectSpec | FileSpec | None = None
         if data["object"] is not None:
-            wanted = ObjectSpec(ref=ref, **data["object"])
+            wanted = _object_from(ref, data["object"])
         elif data["file"] is not None:
-            wanted = FileSpec(ref=ref, **data["file"])
-        diffs = tuple(FieldDiff(**diff) for diff in data["diffs"])
+            wanted = _file_from(ref, data["file"])
         return cls(
             action=Action(data["action"]),
             ref=ref,
-            reason=data["reason"],
-            diffs=diffs,
+            reason=json_values.text(data, "reason"),
+            diffs=tuple(map(_diff_from, data["diffs"])),
             wanted=wanted,
-            held=data["held"],
-            pruned=data.get("pruned") is True,
+            held=json_values.text(data, "held"),
+            pruned=json_values.flag(data, "pruned"),
         )
 
 
+def _diff_from(data: Mapping[str, Any]) -> FieldDiff:
+    return FieldDiff(
+        name=json_values.text(data, "name"),
+        before=json_values.text_or_nothing(data, "before"),
+        after=json_values.text_or_nothing(data, "after"),
+        source=json_values.text(data, "source", default=""),
+    )
+
+
+def _object_from(ref: Ref, data: Mapping[str, Any]) -> ObjectSpec:
+    return ObjectSpec(
+        ref=ref,
+        xsi_type=json_values.text(data, "xsi_type"),
+        fields=json_values.mapping(data, "fields", json_values.is_text_or_nothing),
+        create=json_values.flag(data, "create"),
+    )
+
+
+def _file_from(ref: Ref, data: Mapping[str, Any]) -> FileSpec:
+    return FileSpec(
+        ref=ref,
+        path=json_values.text(data, "path"),
+        size=json_values.number(data, "size"),
+        md5=json_values.text_or_nothing(data, "md5"),
+        format=json_values.text_or_nothing(data, "format"),
+        content=json_values.text_or_nothing(data, "content"),
+    )
+
+
+def _policy_data(policy: SyncPolicy) -> dict[str, Any]:
+    return {"compare": policy.compare.value, "only": list(policy.only), "disk": policy.disk}
+
+
 def _policy_from(data: Mapping[str, Any]) -> SyncPolicy:
-    return SyncPolicy(compare=Compare(data["compare"]), only=tuple(data["only"]), disk=bool(data.get("disk")))
+    return SyncPolicy(
+        compare=Compare(data["compare"]), only=json_values.texts(data, "only"), disk=json_values.flag(data, "disk")
+    )
+
+
+def _counts_from(data: Mapping[str, Any], key: str) -> dict[Level, int]:
+    return {Level[name.upper()]: count for name, count in json_values.mapping(data, key, json_values.is_number).items()}
 
 
 def _without_path(change: dict[str, Any]) -> dict[str, Any]:
@@ -222,25 +261,28 @@ class Plan:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A short text that is equal for two plans that do the same.
+        """A short text that is equal for two plans that do the same on one server.
 
-        Neither the counts beside the changes matter, nor where the local files lie: a checkout may move.
+        Neither the counts beside the changes matter, nor where the local files lie: a checkout may move. It notices
+        accidents; whoever changes a plan by intention can compute it too.
         """
         data = {
             "project": self.project,
+            "server": self.server,
+            "policy": _policy_data(self.policy),
             "changes": [_without_path(change.to_data()) for change in self.changes],
             "context": self._context_data(),
         }
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
     def to_data(self) -> dict[str, Any]:
-        """Plain JSON values, described by ``schemas/plan.v1.json``."""
+        """Plain JSON values, described by ``schemas/plan.v2.json``."""
         return {
             "format_version": PLAN_FORMAT,
             "project": self.project,
             "server": self.server,
             "fingerprint": self.fingerprint,
-            "policy": {"compare": self.policy.compare.value, "only": list(self.policy.only), "disk": self.policy.disk},
+            "policy": _policy_data(self.policy),
             "summary": {
                 **{action.value: count for action, count in self.counts.items()},
                 "bytes_to_send": self.bytes_to_send,
@@ -268,27 +310,37 @@ class Plan:
         """
         try:
             if data["format_version"] != PLAN_FORMAT:
-                raise ValueError(f"plan format {data['format_version']!r} is not known to this version")
+                raise ValueError(f"it has format {_shown(data['format_version'])}, not {PLAN_FORMAT}; plan again")
             plan = cls(
-                project=data["project"],
-                server=data["server"],
+                project=json_values.text(data, "project"),
+                server=json_values.text(data, "server"),
                 changes=tuple(Change.from_data(change) for change in data["changes"]),
                 policy=_policy_from(data["policy"]),
                 damage=tuple(map(Damage.from_data, data.get("damage", ()))),
                 cautions=tuple(map(Caution.from_data, data.get("warnings", ()))),
-                unchanged={Level[key.upper()]: value for key, value in data["summary"]["unchanged"].items()},
-                by_size_only=data["summary"]["by_size_only"],
-                foreign={Level[key.upper()]: value for key, value in data["summary"]["foreign"].items()},
+                unchanged=_counts_from(data["summary"], "unchanged"),
+                by_size_only=json_values.number(data["summary"], "by_size_only"),
+                foreign=_counts_from(data["summary"], "foreign"),
                 context=tuple(
-                    ObjectSpec(ref=Ref.parse(entry["ref"]), xsi_type=entry["xsi_type"], create=False)
+                    ObjectSpec(
+                        ref=Ref.parse(json_values.text(entry, "ref")),
+                        xsi_type=json_values.text(entry, "xsi_type"),
+                        create=False,
+                    )
                     for entry in data["context"]
                 ),
             )
             stated = data["fingerprint"]
+            if any(change.ref.project != plan.project for change in plan.changes):
+                raise ValueError("not a plan: it is about more than one project")
         except KeyError as error:
             raise ValueError(f"not a plan: it lacks {error.args[0]}") from error
         except (TypeError, AttributeError) as error:
             raise ValueError(f"not a plan: {error}") from error
         if stated != plan.fingerprint:
-            raise ValueError("the plan was changed after it was made (its fingerprint does not fit)")
+            raise ValueError("the plan was changed after it was made (its fingerprint does not fit); plan again")
         return plan
+
+
+def _shown(value: object) -> str:
+    return str(value) if json_values.is_number(value) else "of another kind"

@@ -7,6 +7,7 @@ the manifest, on the server and in a report.
 from __future__ import annotations
 
 import enum
+import fnmatch
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -152,6 +153,12 @@ class Ref(tuple[str, ...]):
     def short(self) -> str:
         """The labels below the project joined by ``/``, for people; the project's label for a project."""
         return "/".join(label for label in self[1:] if label is not _SKIPPED) or self.project
+
+    def is_named(self, pattern: str) -> bool:
+        """Whether a shell pattern over `short` names this, or something that it lies in."""
+        wanted = pattern.strip("/")
+        shorts = (above.short for above in (self, *self.ancestors()) if above.level is not Level.PROJECT)
+        return any(fnmatch.fnmatchcase(short, wanted) for short in shorts)
 
     def __str__(self) -> str:
         pairs = zip(_WRITERS, self, strict=False)

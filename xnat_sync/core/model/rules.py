@@ -47,8 +47,8 @@ _ERRORS = {
     "XS014": ("no project", "add project: LABEL to a manifest"),
     "XS015": ("a missing or unknown version", "write version: 1 at the top"),
     "XS016": (
-        "an include that leads elsewhere",
-        "keep the manifests of a study below one folder, and run xnat-sync there or in their git checkout",
+        "a manifest or an include that leads elsewhere",
+        "keep a study's manifests in one folder, and run xnat-sync there; another folder is named by --allow-root DIR",
     ),
     "XS020": ("an unknown key", "remove it, or begin it with x- if it is a note of your own"),
     "XS021": ("a value of the wrong form", "write it as the manifest reference says"),
@@ -60,6 +60,11 @@ _ERRORS = {
     "XS033": ("a server that is no address", "write it like https://xnat.example.org"),
     "XS034": ("a rule that cannot be ignored", "remove the entry, and mend what the rule is about"),
     "XS036": ("a manifest that cannot be laid out anew", "it stays as it is; fmt would change what it says"),
+    "XS037": (
+        "an environment variable that nobody named for manifests",
+        "if its value may be shown, say --env NAME, or begin its name with XNAT_SYNC_VAR_",
+    ),
+    "XS038": ("an embedded server named by a manifest", "say --server embedded:DIR, or set XNAT_SYNC_SERVER"),
     # Objects and names.
     "XS101": ("a label that XNAT cannot keep", "use letters, digits, - and _ only, 255 characters at most"),
     "XS102": (
@@ -107,6 +112,10 @@ _ERRORS = {
     "XS213": ("a file of another MD5 than stated", "correct the digest, or the file"),
     "XS214": ("a root that is not a folder", "check root; it is relative to the manifest that says it"),
     "XS215": ("a pattern that cannot be used", "write a path or glob relative to root, with / between folders"),
+    "XS218": (
+        "a root outside of the study",
+        "move the files below the manifest's folder or its git checkout, or name the folder: --allow-root DIR",
+    ),
     "XS216": ("a resource that names no files", "add files:, or state: absent to delete it"),
     # Images.
     "XS301": ("an image file that is empty or too short for its header", "make or copy the file again"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -136,7 +135,7 @@ def select(desired: DesiredState, patterns: Iterable[str]) -> DesiredState:
         return desired
 
     def named(ref: Ref) -> bool:
-        return any(_is_named(ref, pattern) for pattern in patterns)
+        return any(ref.is_named(pattern) for pattern in patterns)
 
     files = {ref: spec for ref, spec in desired.files.items() if named(ref)}
     absent = {ref: origin for ref, origin in desired.absent.items() if named(ref)}
@@ -155,12 +154,7 @@ def select(desired: DesiredState, patterns: Iterable[str]) -> DesiredState:
 def idle_patterns(desired: DesiredState, patterns: Iterable[str]) -> tuple[str, ...]:
     """The patterns that name nothing: a slip of the pen must not look like a study that is in step."""
     refs = (*desired.objects, *desired.files, *desired.absent)
-    return tuple(pattern for pattern in patterns if not any(_is_named(ref, pattern) for ref in refs))
-
-
-def _is_named(ref: Ref, pattern: str) -> bool:
-    shorts = (above.short for above in (ref, *ref.ancestors()) if above.level is not Level.PROJECT)
-    return any(fnmatch.fnmatchcase(short, pattern.strip("/")) for short in shorts)
+    return tuple(pattern for pattern in patterns if not any(ref.is_named(pattern) for ref in refs))
 
 
 def compare_object(spec: ObjectSpec, held: RemoteObject) -> tuple[FieldDiff, ...]:

@@ -13,7 +13,7 @@ import traceback
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import requests
 import xnat
@@ -21,6 +21,7 @@ import xnat.exceptions
 from xnat.session import BaseXNATSession
 
 from xnat_sync.core.model.errors import GatewayError, NotAuthenticated, ServerFault, UnexpectedReply
+from xnat_sync.gateway.connection.credentials import Endpoint
 from xnat_sync.gateway.connection.http import CONNECT_SECONDS, Http, text_of
 from xnat_sync.gateway.connection.translation import translated
 from xnat_sync.gateway.protocol import paths
@@ -62,7 +63,7 @@ class Account:
         """A new session; ``generation`` is its number in this run.
 
         Raises:
-            NotAuthenticated: the login is refused, or leads to another host.
+            NotAuthenticated: the login is refused, or leads to another server.
             GatewayError: the server cannot be reached, or answers with something that is no session.
 
         """
@@ -116,23 +117,25 @@ class Account:
             raise _no_session(url, generation) from None
 
     def _settled_url(self) -> str:
-        """Where the server's address leads: the same host, or the password goes nowhere."""
+        """Where the server's address leads: to the same server, or the password goes nowhere."""
         seconds = (CONNECT_SECONDS, self.read_seconds)
         with Http(self.verify) as http:
             with http.get(self.url, timeout=seconds, stream=True) as reply:
                 found = re.sub(r"/(app|data)/.*", "", reply.url.partition("?")[0]).rstrip("/")
-            self._require_same_host(found)
+            self._require_same_server(found)
             # A login may lead elsewhere than the front page does, and when it is redirected it takes its body along.
             asked = found + paths.LOGIN
             with http.get(asked, timeout=seconds, allow_redirects=False, stream=True) as reply:
                 if reply.is_redirect:
-                    self._require_same_host(urljoin(asked, reply.headers["location"]))
+                    self._require_same_server(urljoin(asked, reply.headers["location"]))
         return found
 
-    def _require_same_host(self, url: str) -> None:
-        old, new = urlsplit(self.url), urlsplit(url)
-        if old.hostname != new.hostname or (old.scheme, new.scheme) == ("https", "http"):
-            raise NotAuthenticated(f"{self.url} redirects to {new.scheme}://{new.hostname}, which gets no password")
+    def _require_same_server(self, url: str) -> None:
+        old, new = Endpoint.of(self.url), Endpoint.of(url)
+        if not old.may_become(new):
+            raise NotAuthenticated(
+                f"{self.url} redirects to {new}, which gets no password; name that one if it is meant"
+            )
 
 
 def _no_session(url: str, generation: int) -> GatewayError:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 NAME = "looks.v1.sqlite3"
 VERSION = 1
 """Layout of the file. A file of another layout is not touched."""
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 """Raise this whenever the code that looks into files may find something else than before.
 
 Results kept under another number are forgotten. `tests/local/test_cache_versions.py` says when the number is due.

@@ -10,6 +10,7 @@ import zlib
 from typing import TYPE_CHECKING, BinaryIO
 
 from xnat_sync.core.model.errors import LocalFileError
+from xnat_sync.local.atomic_write import arriving
 from xnat_sync.local.imaging.magic import GZIP
 from xnat_sync.local.imaging.streams import opened
 
@@ -43,12 +44,10 @@ def copy_nameless(path: str, target: Path) -> None:
 
     """
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with opened(path) as file, target.open("xb") as out:
+        with opened(path) as file, arriving(target, replace=False) as out:
             try:
                 _copy(file, out)
             except (zlib.error, ValueError) as error:
-                target.unlink()
                 raise LocalFileError(f"it is damaged, so it was not copied: {error}", path=path) from error
     except OSError as error:
         why = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)

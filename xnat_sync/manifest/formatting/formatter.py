@@ -12,7 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from xnat_sync.core.model.errors import Origin
-from xnat_sync.manifest.formatting.key_order import Words
+from xnat_sync.manifest.formatting.key_order import Words, arranged
 from xnat_sync.manifest.formatting.syntax_tree import read
 from xnat_sync.manifest.text.parser import parse
 from xnat_sync.manifest.text.problems import Problems
@@ -132,16 +132,8 @@ def _behind_dash(lines: list[str], head: str) -> list[str]:
 
 
 def _sorted(value: Value, words: Words) -> list[Item]:
-    """The entries of a mapping in the order of their words; what is no such word goes with the word below it."""
-    groups: list[tuple[int, list[Item]]] = []
-    waiting: list[Item] = []
-    for item in value.items:
-        waiting.append(item)
-        rank = words.ranks.get(item.key.text) if item.key and item.key.style != "*" else None
-        if rank is not None:
-            groups.append((rank, waiting))
-            waiting = []
-    return [item for _, group in sorted(groups, key=lambda entry: entry[0]) for item in group] + waiting
+    """The entries of a mapping in their order, see `arranged`."""
+    return arranged(value.items, words, lambda item: item.key.text if item.key and item.key.style != "*" else None)
 
 
 def _without_first_gap(lead: list[str]) -> list[str]:

@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from xnat_sync.manifest.text.schema import manifest_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+
+    from xnat_sync.core.formats.yaml_writer import Plain
+
+Item = TypeVar("Item")
 
 _LONG = ("fields", "files", "resources", "defaults", "scans", "sessions")
 """What stands below the attributes of an object, in this order."""
+
+
+def in_order(value: Plain, words: Words | None = None) -> Plain:
+    """Plain data with the words of the language in their order, on every level; labels stay where they are."""
+    words = words or Words.of_a_manifest()
+    if isinstance(value, Mapping):
+        ordered = arranged(value.items(), words, lambda item: item[0])
+        return {key: in_order(below, words.below(key)) for key, below in ordered}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [in_order(item, words.within()) for item in value]
+    return value
+
+
+def arranged(items: Iterable[Item], words: Words, key_of: Callable[[Item], str | None]) -> list[Item]:
+    """The entries of a mapping in the order of their words; what is no such word goes with the word below it."""
+    groups: list[tuple[int, list[Item]]] = []
+    waiting: list[Item] = []
+    for item in items:
+        waiting.append(item)
+        key = key_of(item)
+        rank = words.ranks.get(key) if key is not None else None
+        if rank is not None:
+            groups.append((rank, waiting))
+            waiting = []
+    return [item for _, group in sorted(groups, key=lambda entry: entry[0]) for item in group] + waiting
 
 
 class Words:

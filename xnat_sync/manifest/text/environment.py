@@ -5,21 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from xnat_sync.manifest.surroundings import VARIABLE_PREFIX
 from xnat_sync.manifest.text.document import Document, FromEnvironment, Map, Node, Seq
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from xnat_sync.manifest.surroundings import Surroundings
     from xnat_sync.manifest.text.problems import Problems
 
 _MARK = "${env:"
 _USE = re.compile(r"\$\{env:(?P<name>[^}:]*)(?P<default>:-[^}]*)?(?P<rest>[^}]*)\}?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SECRET = re.compile(
-    r"(?:^|_)(?:PASS|PASSWD|PASSWORD|SECRETS?|TOKENS?|CREDENTIALS?|NETRC)(?:_|$)|(?:API|ACCESS|PRIVATE|SSH|DEPLOY)_?KEY",
-    re.IGNORECASE,
-)
-"""Names of what nobody wants to see in a plan: a manifest may come from anybody who sends a pull request."""
 
 
 def uses_environment(text: str) -> bool:
@@ -27,9 +22,10 @@ def uses_environment(text: str) -> bool:
     return _MARK in text
 
 
-def fill_in(document: Document, environ: Mapping[str, str], problems: Problems) -> None:
+def fill_in(document: Document, around: Surroundings, problems: Problems) -> None:
     """Replace every use of the environment below, in place; values from it are `FromEnvironment`.
 
+    Only what `Surroundings.may_read` allows is looked up.
     Keys are never replaced: a use in one is a problem. What lies below an ``x-`` key is left as it is.
     """
     seen: set[int] = set()
@@ -48,12 +44,12 @@ def fill_in(document: Document, environ: Mapping[str, str], problems: Problems) 
                     problems.add("XS031", "a label is taken from the environment", child.key_origin())
             if isinstance(child.value, str):
                 if uses_environment(child.value):
-                    _replace(node, child, environ, problems)
+                    _replace(node, child, around, problems)
             elif child.value is not None:
                 pending.append(child)
 
 
-def _replace(parent: Node, child: Node, environ: Mapping[str, str], problems: Problems) -> None:
+def _replace(parent: Node, child: Node, around: Surroundings, problems: Problems) -> None:
     written = child.text or ""
 
     def value_of(use: re.Match[str]) -> str:
@@ -63,13 +59,15 @@ def _replace(parent: Node, child: Node, environ: Mapping[str, str], problems: Pr
             problems.add("XS021", summary, child.origin(), hint="write ${env:NAME} or ${env:NAME:-default}")
             child.document.broken.add(child.path)
             return use.group()
-        if _SECRET.search(name):
-            hint = "take what is no secret from the environment; the login is never a part of the manifest"
-            problems.add("XS032", f"by its name the environment variable {name} is a secret", child.origin(), hint=hint)
+        if not around.may_read(name):
+            # Whatever list of secret names there is, a secret of another name is not on it.
+            summary = f"a manifest may not read the environment variable {name} unless you name it"
+            hint = f"if its value may be shown, say --env {name}, or call the variable {VARIABLE_PREFIX}{name}"
+            problems.add("XS037", summary, child.origin(), hint=hint)
             child.document.broken.add(child.path)
             return use.group()
         # An empty variable counts as not set where a default is given, as in a shell.
-        found = environ.get(name) or (default[2:] if default is not None else environ.get(name))
+        found = around.environ.get(name) or (default[2:] if default is not None else around.environ.get(name))
         if found is None:
             problems.add("XS030", f"the environment variable {name} is not set", child.origin())
             child.document.broken.add(child.path)
