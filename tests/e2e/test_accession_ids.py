@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from xnat_sync.server.faults import Fault, FaultKind
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -163,3 +165,39 @@ def test_what_differs_from_the_server_in_case_only_is_pointed_out(
     assert done.status == 0
     assert "Warning: subject S1 differs from s1 on the server in case only; it will be another one" in done.out
     assert "Warning: session S1/E1 differs from e1 on the server in case only; it will be another one" in done.out
+
+
+ASTRAY = {
+    "subject NEW": ("subjects: {NEW: {sessions: {NEW_1: {}}}}\n", "/subjects/NEW", "/subjects/$s1"),
+    "subject NEW ": ("subjects: {NEW: {resources: {R: {files: a.dat}}}}\n", "/subjects/NEW", "/subjects/$s1"),
+    "session s2/NEW": (
+        'subjects: {s2: {sessions: {NEW: {scans: {"1": {type: T2w, files: a.dat}}}}}}\n',
+        "/experiments/NEW",
+        "/experiments/$e1",
+    ),
+    "scan s1/e1/7": (
+        'subjects: {s1: {sessions: {e1: {scans: {"7": {type: T2w, files: a.dat}}}}}}\n',
+        "/scans/7",
+        "/scans/1",
+    ),
+}
+
+
+@pytest.mark.parametrize("failed", ASTRAY)
+def test_a_server_that_writes_to_another_object_all_the_same_is_noticed_before_data_follow(
+    cli: Cli, manifest: Manifest, server: RunningServer, numbers: dict[str, str], http: requests.Session, failed: str
+) -> None:
+    """As a running XNAT does where an ID comes up that no list had: the harm is done, and nothing goes on top of it."""
+    study, path, to = ASTRAY[failed]
+    target = Template(to).substitute(numbers)
+    server.faults.add(Fault(kind=FaultKind.ASTRAY, method="PUT", path=f"{path}(?=$|/)", to=target, times=0))
+    done = cli("apply", "--yes", manifest(HEAD + study))
+    assert done.status == 6, done.out
+    assert failed.strip() in done.out
+    assert "Nothing was sent below it" in done.out or "the object is not there" in done.out
+    written = [entry.path for entry in server.log.writes if "/xnat_sync" not in entry.path]
+    assert written
+    assert [entry for entry in written if "/files/" in entry or not entry.endswith(target)] == []
+    server.faults.clear()
+    rows = http.get(f"{server.url}/data/experiments/{numbers['e1']}/files?all=true&format=json").json()
+    assert rows["ResultSet"]["Result"] == []

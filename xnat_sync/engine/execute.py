@@ -23,6 +23,7 @@ from xnat_sync.core.planning.planner import desired_of
 from xnat_sync.core.planning.prune import withheld
 from xnat_sync.core.planning.schedule import Group, Lane, schedule
 from xnat_sync.engine.checksum_support import DigestHabit
+from xnat_sync.engine.identity import created_for_more, strayed
 from xnat_sync.engine.object_writer import ObjectWriter, lacks
 from xnat_sync.engine.observe import read_back
 from xnat_sync.engine.resource_upload import LaneRun
@@ -75,8 +76,9 @@ class Execution:
         self.listener.started(self.plan)
         groups = [group for wave in order.waves for group in wave]
         writer = ObjectWriter(self.reason)
-        for wave in order.waves:
+        for number, wave in enumerate(order.waves, 1):
             self._drive([_Job(changes=group, work=partial(writer.write, group=group)) for group in wave])
+            self._check_identity(created_for_more(wave, order.waves[number:]))
         self._check_objects(groups, writer)
         self._drive(self._lane_jobs(order.lanes))
         for deletes in order.deletes:
@@ -192,6 +194,14 @@ class Execution:
                 yield failed(change, error)
             else:
                 yield Outcome(change=change, status=Status.APPLIED)
+
+    def _check_identity(self, created: Sequence[Change]) -> None:
+        """Look whether what was created below which more is to be written is what was meant."""
+        applied = [change for change in created if self._is_applied(change)]
+        if applied and not self._fatal and not self.stop.draining:
+            outcomes = strayed(self.plan.project, applied, self.pool)
+            self._correct(outcomes)
+            self._missing.update(outcome.change.ref for outcome in outcomes)
 
     def _check_objects(self, groups: Sequence[Group], writer: ObjectWriter) -> None:
         """Read back what was created and updated; the server drops what it does not understand and answers 200.

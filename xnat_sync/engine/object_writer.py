@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from xnat_sync.core.model.changes import Action, Change
 from xnat_sync.core.model.errors import GatewayError, NotAuthenticated, ServerFault, XnatSyncError
 from xnat_sync.core.model.outcome import Outcome, Status
+from xnat_sync.core.model.refs import Level
 from xnat_sync.core.model.state import ObjectSpec
 from xnat_sync.core.planning.confirm import failed
 from xnat_sync.core.planning.planner import compare_object
+from xnat_sync.engine.identity import strayed_alone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,10 +51,15 @@ class ObjectWriter:
 
     def mend(self, gateway: Gateway, lacking: Group, held: Mapping[Ref, RemoteObject]) -> Sequence[Outcome]:
         """Write one by one what a session that was written whole turned out to lack."""
+        first = lacking[0].ref
+        if first.level is Level.SESSION and first not in held:
+            return self._one_by_one(gateway, lacking)
         return [self._put(gateway, change, held.get(change.ref)) for change in lacking]
 
     def _one_by_one(self, gateway: Gateway, group: Group) -> Sequence[Outcome]:
         first = self._put(gateway, group[0])
+        if first.status is Status.APPLIED and len(group) > 1:
+            first = strayed_alone(gateway, group[0]) or first
         if first.status is not Status.APPLIED:
             return _ended(group, first)
         return [first, *(self._put(gateway, change) for change in group[1:])]

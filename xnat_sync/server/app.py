@@ -72,6 +72,8 @@ class Application:
 
     async def _serve(self, request: Request, receive: Receive, send: Send) -> None:
         fault = self.context.faults.take("request", _raw_path(request), request.method)
+        if fault is not None and fault.kind is FaultKind.ASTRAY:
+            request.scope["raw_path"] = re.sub(fault.path, fault.to, _raw_path(request)).encode("latin-1")
         if fault is not None and not await self._goes_on(fault, send):
             await _drop(send)
             return

@@ -29,6 +29,7 @@ class FaultKind(Enum):
     CUT_BODY = "cut-body"
     LOGIN_PAGE = "login-page"
     ANONYMOUS = "anonymous"
+    ASTRAY = "astray"
     WRONG_DIGEST = "wrong-digest"
     BLANK_DIGEST = "blank-digest"
     CATALOG_CONFLICT = "catalog-conflict"
@@ -42,6 +43,7 @@ POINT_OF = {
     FaultKind.DROP_BEFORE: "request",
     FaultKind.LOGIN_PAGE: "request",
     FaultKind.ANONYMOUS: "request",
+    FaultKind.ASTRAY: "request",
     FaultKind.DROP_AFTER: "response",
     FaultKind.CUT_BODY: "response",
     FaultKind.WRONG_DIGEST: "digest",
@@ -57,7 +59,8 @@ POINT_OF = {
 class Fault:
     """A rule: at calls ``first`` … ``first + times - 1`` whose method and raw path match, the ``kind`` happens.
 
-    ``path`` is a regular expression searched in the raw path; ``times=0`` means for ever.
+    ``path`` is a regular expression searched in the raw path; ``times=0`` means for ever. ``to`` is what is put in the
+    place of what it finds, where a request goes astray.
     """
 
     kind: FaultKind
@@ -67,6 +70,7 @@ class Fault:
     times: int = 1
     status: int = 500
     message: str = ""
+    to: str = ""
     seconds: float = 0.0
     headers: Mapping[str, str] = field(default_factory=dict)
 
