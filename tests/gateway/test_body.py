@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import tarfile
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from xnat_sync.core.model.state import FileSpec
 from xnat_sync.gateway.bodies.body import CHUNK, FileBody, Meter, TarBody
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 RESOURCE = Ref.parse("P/S/E/scan:1/resource:NIFTI")
@@ -101,6 +103,76 @@ def test_a_file_that_changes_while_it_is_read_is_noticed_without_a_digest(tmp_pa
             list(body)
         body.close()
         (tmp_path / file.path).write_bytes(bytes(100))
+
+
+def write_inside(path: Path, at: int, data: bytes) -> None:
+    with path.open("r+b") as stream:
+        stream.seek(at)
+        stream.write(data)
+
+
+def grow_old(path: Path) -> None:
+    """Set the time of the last change back; that of the inode, which cannot be set, stays young."""
+    os.utime(path, (1.6e9, 1.6e9))
+
+
+def replace_by(path: Path, data: bytes) -> None:
+    path.with_suffix(".new").write_bytes(data)
+    path.with_suffix(".new").replace(path)
+
+
+def write_unseen(path: Path, at: int, data: bytes) -> None:
+    write_inside(path, at, data)
+    grow_old(path)
+
+
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "in place": lambda path: write_inside(path, 100, b"!"),
+    "in place, behind what was read": lambda path: write_inside(path, 2_900_000, b"!"),
+    "in place, its time set back": lambda path: write_unseen(path, 100, b"!"),
+    "by another file of its size": lambda path: replace_by(path, bytes(3_000_000)),
+    "it is gone": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("as_archive", [False, True])
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_file_that_is_written_to_while_it_is_read_is_never_given_out_whole(
+    tmp_path: Path, change: str, as_archive: bool
+) -> None:
+    """Its size stays, and no digest is known that could be held against it."""
+    file = spec(tmp_path, "a.nii", bytes(3_000_000), hashed=False)
+    grow_old(tmp_path / file.path)
+    body = TarBody([file], lambda _: None) if as_archive else FileBody(file, lambda _: None)
+    given = [body.read(1_000_000)]
+    CHANGES[change](tmp_path / file.path)
+    with pytest.raises(LocalFileError, match=r"written to while|No such file"):
+        given.extend(iter(lambda: body.read(100_000), b""))
+    assert sum(map(len, given)) < file.size
+    assert body.md5 == {}
+    body.close()
+
+
+def test_a_change_within_one_tick_of_the_clock_is_noticed(tmp_path: Path) -> None:
+    """Where a file system counts in seconds, a file that was young when it was opened keeps its time."""
+    file = spec(tmp_path, "a.nii", bytes(3_000_000), hashed=False)
+    before = (tmp_path / file.path).stat()
+    body = FileBody(file, lambda _: None)
+    body.read(1_000_000)
+    write_inside(tmp_path / file.path, 100, b"!")
+    os.utime(file.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(LocalFileError, match="written to while"):
+        list(body)
+    body.close()
+
+
+def test_a_file_of_which_only_the_rights_change_is_sent(tmp_path: Path) -> None:
+    file = spec(tmp_path, "a.nii", bytes(3_000_000), hashed=False)
+    grow_old(tmp_path / file.path)
+    body = FileBody(file, lambda _: None)
+    first = body.read(1_000_000)
+    (tmp_path / file.path).chmod(0o600)
+    assert first + b"".join(body) == bytes(3_000_000)
 
 
 def test_a_folder_or_a_missing_file_is_no_body(tmp_path: Path) -> None:

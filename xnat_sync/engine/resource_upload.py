@@ -15,7 +15,7 @@ from xnat_sync.core.planning.confirm import Attempt, failed, judge_refresh, judg
 from xnat_sync.core.planning.planner import compare_file
 from xnat_sync.engine.checksum_support import DigestHabit
 from xnat_sync.engine.stop import Cancelled, Stop
-from xnat_sync.gateway.bodies.body import hashed
+from xnat_sync.gateway.bodies.hashed_file import hashed
 from xnat_sync.gateway.port import Repair
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from xnat_sync.core.model.errors import NotFound
 from xnat_sync.core.model.permissions import ALL, Rights
 from xnat_sync.core.model.refs import Level, Ref
 from xnat_sync.core.model.state import FileSpec
-from xnat_sync.gateway.bodies.body import CHUNK, HashedFile, Meter
+from xnat_sync.gateway.bodies.body import CHUNK, Meter
+from xnat_sync.gateway.bodies.hashed_file import HashedFile
 from xnat_sync.gateway.port import ServerInfo, UploadReply
 from xnat_sync.gateway.protocol.columns import EXPERIMENT_NAMES
 from xnat_sync.testing.fake_store import Store

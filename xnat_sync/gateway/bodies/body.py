@@ -1,16 +1,12 @@
-"""Local files as bodies of requests: read once, hashed on the way, and never sent to the end if they changed."""
+"""Local files as bodies of requests, alone or as one archive; see `HashedFile` for files that change meanwhile."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 import tarfile
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from xnat_sync.core.model.errors import LocalFileError
-from xnat_sync.gateway.bodies.hashing import Md5Beside
+from xnat_sync.gateway.bodies.hashed_file import HashedFile, check_size, regular_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +15,6 @@ if TYPE_CHECKING:
     from xnat_sync.core.model.state import FileSpec
 
 CHUNK = 1 << 20
-_CLOSED = -1
 _EMPTY_MD5 = hashlib.md5(usedforsecurity=False).hexdigest()
 
 
@@ -39,135 +34,6 @@ class Meter:
     def rewind(self) -> None:
         """Take back everything that was told so far."""
         self(-self._count)
-
-
-class HashedFile:
-    """One local file, read from start to end.
-
-    The last bytes are handed out only after the size and, where the spec knows one, the digest were found to be those
-    of the spec. So a receiver that was promised the size of the spec never takes a changed file for a whole one.
-    """
-
-    def __init__(self, spec: FileSpec) -> None:
-        """Open the file.
-
-        Raises:
-            LocalFileError: it is gone, unreadable, no regular file, or has another size than its spec.
-
-        """
-        self.spec = spec
-        self._hash = Md5Beside(spec.size)
-        self._left = spec.size
-        self._file = _open(spec.path)
-        try:
-            _check_size(spec, _size(spec.path, os.fstat(self._file)))
-            if not self._left:
-                self._check_end()
-        except BaseException:
-            self.close()
-            raise
-
-    @property
-    def md5(self) -> str:
-        """The digest, in hex, of what was read so far."""
-        return self._hash.hexdigest()
-
-    @property
-    def left(self) -> int:
-        """The bytes that are still to be read."""
-        return self._left
-
-    def read(self, size: int) -> bytes:
-        """The next bytes, at most so many, nothing at the end.
-
-        Raises:
-            LocalFileError: the file was changed while it was read.
-
-        """
-        chunk = self._read(min(size, self._left)) if self._left else b""
-        if self._left and not chunk:
-            raise _changed(self.spec, "it became shorter while it was read")
-        self._hash.update(chunk)
-        self._left -= len(chunk)
-        if chunk and not self._left:
-            self._check_end()
-        return chunk
-
-    def close(self) -> None:
-        """Close the file. Safe to repeat."""
-        self._hash.close()
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = _CLOSED
-
-    def _read(self, size: int) -> bytes:
-        try:
-            return os.read(self._file, size)
-        except OSError as error:
-            raise _failure(self.spec.path, error) from error
-
-    def _check_end(self) -> None:
-        if self._read(1):
-            raise _changed(self.spec, "it became longer while it was read")
-        if self.spec.md5 is not None and self.md5 != self.spec.md5.lower():
-            raise _changed(self.spec, "its content is not what was planned")
-
-
-def hashed(spec: FileSpec) -> FileSpec:
-    """A spec that has the digest of its file; the file is read now if nobody has done so before.
-
-    One that is gone or has changed has none.
-    """
-    if spec.md5 is not None:
-        return spec
-    try:
-        source = HashedFile(spec)
-    except LocalFileError:
-        return spec
-    try:
-        while source.read(CHUNK):
-            pass
-        return replace(spec, md5=source.md5)
-    except LocalFileError:
-        return spec
-    finally:
-        source.close()
-
-
-def _open(path: str) -> int:
-    """Open a file for reading; a pipe of that name makes nobody wait."""
-    try:
-        return os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        raise _failure(path, error) from error
-
-
-def _size(path: str, status: os.stat_result) -> int:
-    """The size of a regular file; anything else has none that could be relied on."""
-    if not stat.S_ISREG(status.st_mode):
-        raise LocalFileError(f"{path} is no regular file", path=path)
-    return status.st_size
-
-
-def _regular(path: str) -> int:
-    """The size of a file that is there and no folder, device or pipe."""
-    try:
-        return _size(path, os.stat(path))  # noqa: PTH116 - plain text paths all the way, a million of them
-    except OSError as error:
-        raise _failure(path, error) from error
-
-
-def _check_size(spec: FileSpec, size: int) -> None:
-    if size != spec.size:
-        raise _changed(spec, f"it has {size} bytes, not the {spec.size} that were planned")
-
-
-def _changed(spec: FileSpec, what: str) -> LocalFileError:
-    return LocalFileError(f"{spec.path} changed: {what}", path=spec.path)
-
-
-def _failure(path: str, error: OSError) -> LocalFileError:
-    return LocalFileError(f"{path} cannot be read: {error.strerror or error}", path=path)
 
 
 class Body:
@@ -247,7 +113,7 @@ class TarBody(Body):
         """
         super().__init__(sent)
         for spec in files:
-            _check_size(spec, _regular(spec.path))
+            check_size(spec, regular_size(spec.path))
             if not spec.size:
                 self.md5[spec.ref] = _EMPTY_MD5
         heads = [_header(spec) for spec in files]

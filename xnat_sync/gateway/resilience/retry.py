@@ -28,7 +28,8 @@ from xnat_sync.core.model.policy import SyncPolicy
 from xnat_sync.core.model.refs import Level
 from xnat_sync.core.model.state import by_ref
 from xnat_sync.core.planning.planner import compare_file
-from xnat_sync.gateway.bodies.body import Meter, hashed
+from xnat_sync.gateway.bodies.body import Meter
+from xnat_sync.gateway.bodies.hashed_file import hashed
 from xnat_sync.gateway.port import UploadReply
 from xnat_sync.gateway.resilience.circuit_breaker import Health, is_silence
 
