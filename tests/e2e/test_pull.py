@@ -130,7 +130,7 @@ def test_values_that_grew_on_the_server_are_pulled_fit_for_another_project(
     assert "\\" not in text
     assert cli("plan", "--detailed-exitcode", pulled).status == 0
     other = tmp_path / "other.yaml"
-    text = text.replace("GROWN", "ANEW").replace("id: ANEW,", "id: ANEW, create: true,")
+    text = text.replace("GROWN", "ANEW").replace("{id: ANEW,", "{id: ANEW, create: true,")
     other.write_text(text, encoding="utf-8")
     assert cli("apply", "--yes", other).status == 0
     assert cli("plan", "--detailed-exitcode", other).status == 0
